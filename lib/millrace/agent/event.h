@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into the worker's brain and what comes out of it. The shell (serve/worker_loop.h) makes the events and
+// performs the actions, in their order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "millrace/base/ids.h"
+#include "millrace/base/time.h"
+#include "millrace/model/message.h"
+#include "millrace/model/slot.h"
+
+namespace millrace::agent {
+
+struct Config {
+  std::string name;  // the worker's id
+  Incarnation incarnation;
+  std::string host;
+  std::uint32_t pid = 0;
+  std::string version;
+  bool local = false;
+  Offer offer;
+  std::string work_dir;
+  std::uint64_t seed = 0;
+  Duration hello_retry = std::chrono::seconds(2);           // an unanswered hello is said again
+  Duration self_fence = std::chrono::seconds(20);           // nothing heard for this long: start nothing new
+  Duration broker_lost_timeout = std::chrono::minutes(10);  // then stop children and exit 75
+  Duration reconnect_first = std::chrono::milliseconds(200);
+  Duration reconnect_limit = std::chrono::seconds(10);
+  Duration kill_grace = std::chrono::seconds(5);
+  Duration drain_timeout = std::chrono::seconds(60);  // of a drain asked for by a signal
+  std::uint32_t crash_restart_limit = 10;  // hosts that die without having run anything: then the slot gives up
+};
+
+// ---- events ---------------------------------------------------------------------------------------------------------
+
+// The link has (re)connected: a fresh connection that knows nothing of us.
+struct Connected {};
+struct Disconnected {
+  std::string reason;
+};
+struct Heard {
+  Message message;
+  bool on_heartbeat_channel = false;
+};
+// What a slot's host says. `slot` is an index below offer.cpus.
+struct SlotSaid {
+  std::uint32_t slot = 0;
+  SlotMessage message;
+};
+// The slot's host process has ended (with exit code or signal); the whole tree below the slot is gone.
+struct SlotDied {
+  std::uint32_t slot = 0;
+  std::int32_t exit_code = 0;
+  std::int32_t signal = 0;
+};
+enum class StopKind : std::uint8_t {
+  kDrain,  // SIGTERM, or the program is done: finish what runs
+  kNow,    // a second signal: kill what runs
+};
+struct StopAsked {
+  StopKind kind = StopKind::kDrain;
+};
+struct Tick {};
+
+using Event = std::variant<Connected, Disconnected, Heard, SlotSaid, SlotDied, StopAsked, Tick>;
+
+// ---- actions --------------------------------------------------------------------------------------------------------
+
+struct Send {  // on the control channel
+  Message message;
+};
+struct Publish {  // on the heartbeat channel
+  Message message;
+};
+// Run this in the slot (isolation kProcess: in its host, started if need be; kInProcess: on its thread).
+struct Start {
+  std::uint32_t slot = 0;
+  bool in_process = false;
+  SlotExecute execute;
+};
+// Ask the attempt in the slot to stop: SlotStop, and TERM to the tree below the host.
+struct Terminate {
+  std::uint32_t slot = 0;
+  AttemptId attempt;
+};
+// KILL the whole tree of the slot, host included; SlotDied follows. Without effect on an in-process attempt.
+struct Kill {
+  std::uint32_t slot = 0;
+};
+// Drop the connection and dial again; Connected follows.
+struct Reconnect {};
+struct Exit {
+  std::int32_t code = 0;
+  std::string reason;
+};
+enum class Severity : std::uint8_t { kInfo, kWarning, kError };
+struct Note {
+  Severity severity = Severity::kInfo;
+  std::string text;
+};
+
+// As in sched: `after` is the position in the worker's own journal (its outbox) that the action may not overtake.
+// Without a durable outbox it is 0.
+struct Action {
+  JournalPosition after = 0;
+  std::variant<Send, Publish, Start, Terminate, Kill, Reconnect, Exit, Note> body;
+};
+
+using Actions = std::vector<Action>;
+
+}  // namespace millrace::agent

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a module wants to be treated: tries, time, caching, isolation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "millrace/base/time.h"
+
+namespace millrace {
+
+// Which failures are tried again. A transient failure is a timeout, a killed child, exit code 75 (EX_TEMPFAIL) or an
+// Unavailable status; every other failure is plain.
+enum class RetryOn : std::uint8_t {
+  kDefault,    // transient ones up to `retries` or else max_retry_attempts; plain ones only if `retries` is set
+  kTransient,  // transient ones only
+  kAny,        // both, up to `retries` or else max_retry_attempts
+  kNever,
+};
+
+enum class Isolation : std::uint8_t {
+  kProcess,    // in the slot's child process: a crash costs one attempt, a timeout kills
+  kInProcess,  // on a thread of the worker: for microsecond tasks and debugging; stopped cooperatively
+};
+
+struct Policy {
+  std::optional<std::int32_t> retries{};  // tries after the first
+  RetryOn retry_on = RetryOn::kDefault;
+  Duration timeout{};  // of one attempt's execution, never of queueing; 0 = the broker's remote_execution_timeout
+  bool cached = false;
+  Isolation isolation = Isolation::kProcess;
+  bool idempotent = true;                             // false: never dispatched again once it was assigned
+  bool ignore_failure = false;                        // a failure leaves the run green; dependants run and see it
+  bool always_run = false;                            // runs after failures and cancels too
+  std::int32_t priority = 0;                          // higher first
+  Duration backoff = std::chrono::milliseconds(500);  // before the first retry; doubles each time, with jitter
+  Duration backoff_limit = std::chrono::seconds(30);
+
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+}  // namespace millrace
