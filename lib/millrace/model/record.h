@@ -70,6 +70,13 @@ struct RunEnded {
   friend bool operator==(const RunEnded&, const RunEnded&) = default;
 };
 
-using Record = std::variant<RunAccepted, TaskAssigned, AttemptEnded, TaskEnded, RunCancelled, RunEnded>;
+// The worker thought lost came back alive: the crash it was counted for did not happen.
+struct CrashForgiven {
+  static constexpr std::uint8_t kKind = 7;
+  TaskRef task;
+  friend bool operator==(const CrashForgiven&, const CrashForgiven&) = default;
+};
+
+using Record = std::variant<RunAccepted, TaskAssigned, AttemptEnded, TaskEnded, RunCancelled, RunEnded, CrashForgiven>;
 
 }  // namespace millrace

@@ -47,8 +47,11 @@ struct Heard {
   bool on_heartbeat_channel = false;
 };
 // The transport says that this connection is gone. Told at most once per peer; no message of it follows.
+// `process_dead`: the shell has proof that the process behind it has ended (same host, its pid is gone); without proof
+// the worker may come back within its lease and keeps its attempts until then.
 struct PeerGone {
   PeerId peer;
+  bool process_dead = false;
 };
 // The cache has answered a Recall: the remembered result, or nothing.
 struct Recalled {
