@@ -111,6 +111,7 @@ struct Datum {
   Outcome outcome = Outcome::kNone;
   Payload result;
   Failure failure;  // of an ignored or optional dependency
+  Bytes inputs;     // of that task: FromAll<M> hands the module's own fields to its dependants
   friend bool operator==(const Datum&, const Datum&) = default;
 };
 

@@ -22,6 +22,7 @@ struct SlotDependency {
   Outcome outcome = Outcome::kNone;
   Payload result;  // always inline here, still packed
   Failure failure;
+  Bytes inputs;  // of the dependency's task
   friend bool operator==(const SlotDependency&, const SlotDependency&) = default;
 };
 
