@@ -53,7 +53,7 @@ Blame WhoMustAct(const absl::Status& status) {
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return {status.code(), absl::StrFormat("%s: %s", context, Message(status))};
+  return {status.code(), absl::StrFormat("%s: %s", context, TextOf(status))};
 }
 
 absl::Status ErrnoStatus(int error, std::string_view what) {

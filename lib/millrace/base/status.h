@@ -20,7 +20,7 @@
 namespace millrace {
 
 inline absl::string_view Av(std::string_view text) { return {text.data(), text.size()}; }
-inline std::string Message(const absl::Status& status) { return std::string(status.message()); }
+inline std::string TextOf(const absl::Status& status) { return std::string(status.message()); }
 
 enum class Blame { kNobody, kUser, kEnvironment, kUs };
 Blame WhoMustAct(const absl::Status& status);

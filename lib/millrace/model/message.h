@@ -222,6 +222,8 @@ struct OutputChunk {
   TaskRef task;
   bool is_stderr = false;
   std::string text;
+  std::string name;  // the task's, so that whoever keeps the lines need not ask the scheduler
+  std::uint32_t try_number = 0;
   friend bool operator==(const OutputChunk&, const OutputChunk&) = default;
 };
 struct Output {

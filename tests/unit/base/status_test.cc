@@ -14,7 +14,7 @@ namespace {
 TEST(StatusTest, ConstructorsFormatStandardStrings) {
   const absl::Status status = InvalidArgument("slots is %d, at most %d (%s)", 300, 256, std::string_view("--slots"));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Message(status), "slots is 300, at most 256 (--slots)");
+  EXPECT_EQ(TextOf(status), "slots is 300, at most 256 (--slots)");
   EXPECT_EQ(NotFound("%s", "x").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(FailedPrecondition("%s", "x").code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Unavailable("%s", "x").code(), absl::StatusCode::kUnavailable);
@@ -35,14 +35,14 @@ TEST(StatusTest, EveryCodeHasSomeoneWhoMustAct) {
 TEST(StatusTest, AnnotateKeepsTheCodeAndPutsContextInFront) {
   const absl::Status status = Annotate(NotFound("no module 'x'"), "pipeline.yaml:7");
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(Message(status), "pipeline.yaml:7: no module 'x'");
+  EXPECT_EQ(TextOf(status), "pipeline.yaml:7: no module 'x'");
   EXPECT_TRUE(Annotate(absl::OkStatus(), "anything").ok());
 }
 
 TEST(StatusTest, ErrnoBecomesACodeAndWords) {
   const absl::Status status = ErrnoStatus(ENOENT, "open /x");
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(Message(status), "open /x: No such file or directory");
+  EXPECT_EQ(TextOf(status), "open /x: No such file or directory");
   EXPECT_EQ(ErrnoStatus(ENOSPC, "write").code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ErrnoStatus(EACCES, "open").code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(ErrnoStatus(EADDRINUSE, "bind").code(), absl::StatusCode::kFailedPrecondition);
@@ -69,8 +69,8 @@ absl::Status Check(int number, int& reached) {
 
 TEST(StatusTest, AssignOrReturnMovesTheValueOrHandsUpTheError) {
   EXPECT_EQ(*Quarter(8), 2);
-  EXPECT_EQ(Message(Quarter(7).status()), "7 is odd");
-  EXPECT_EQ(Message(Quarter(6).status()), "3 is odd");
+  EXPECT_EQ(TextOf(Quarter(7).status()), "7 is odd");
+  EXPECT_EQ(TextOf(Quarter(6).status()), "3 is odd");
 }
 
 TEST(StatusTest, ReturnIfErrorStopsAtTheFirstError) {

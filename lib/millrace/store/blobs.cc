@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/store/blobs.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+#include "millrace/base/status.h"
+
+namespace millrace::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status WriteAll(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus(errno, "writing a blob");
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadAll(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return ErrnoStatus(errno, path.string());
+  struct stat info {};
+  std::string bytes;
+  if (fstat(descriptor, &info) == 0) bytes.resize(static_cast<std::size_t>(info.st_size));
+  std::size_t have = 0;
+  while (have < bytes.size()) {
+    const ssize_t count = read(descriptor, bytes.data() + have, bytes.size() - have);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    have += static_cast<std::size_t>(count);
+  }
+  close(descriptor);
+  bytes.resize(have);
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<BlobStore> BlobStore::Open(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return ErrnoStatus(error.value(), folder.string());
+  return BlobStore(folder);
+}
+
+// Two levels, so that no folder grows beyond what directory listings like.
+fs::path BlobStore::PathOf(const Digest& digest) const {
+  const std::string hex = digest.Hex();
+  return folder_ / hex.substr(0, 2) / hex;
+}
+
+bool BlobStore::Has(const Digest& digest) const { return access(PathOf(digest).c_str(), R_OK) == 0; }
+
+absl::StatusOr<Bytes> BlobStore::Get(const Digest& digest) const {
+  const fs::path path = PathOf(digest);
+  MILLRACE_ASSIGN_OR_RETURN(std::string bytes, ReadAll(path));
+  if (Sha256(bytes) != digest) {
+    unlink(path.c_str());
+    return Error(absl::StatusCode::kDataLoss, "blob %s had other bytes than its name says; it was removed",
+                 digest.Hex());
+  }
+  return Bytes(std::move(bytes));
+}
+
+absl::Status BlobStore::Put(const Digest& digest, std::string_view bytes) const {
+  static std::atomic<std::uint64_t> counter = 0;
+  const fs::path path = PathOf(digest);
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) return ErrnoStatus(error.value(), path.parent_path().string());
+  const std::string temporary = absl::StrFormat("%s.%d.%d.tmp", path.string(), getpid(), ++counter);
+  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return ErrnoStatus(errno, temporary);
+  absl::Status status = WriteAll(descriptor, bytes);
+  if (close(descriptor) != 0 && status.ok()) status = ErrnoStatus(errno, temporary);
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, path.string());
+  if (!status.ok()) unlink(temporary.c_str());
+  return status;
+}
+
+absl::Status BlobStore::Collect(std::uint64_t limit_bytes) const {
+  struct Entry {
+    fs::file_time_type written;
+    std::uint64_t size = 0;
+    fs::path path;
+  };
+  std::vector<Entry> entries;
+  std::uint64_t total = 0;
+  std::error_code error;
+  for (auto it = fs::recursive_directory_iterator(folder_, error); !error && it != fs::recursive_directory_iterator();
+       it.increment(error)) {
+    std::error_code ignored;  // a file may vanish under us; then it needs no collecting
+    if (!it->is_regular_file(ignored)) continue;
+    Entry entry;
+    entry.written = it->last_write_time(ignored);
+    entry.size = it->file_size(ignored);
+    if (ignored) continue;
+    entry.path = it->path();
+    total += entry.size;
+    entries.push_back(std::move(entry));
+  }
+  if (error) return ErrnoStatus(error.value(), folder_.string());
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.written < b.written; });
+  for (const Entry& entry : entries) {
+    if (total <= limit_bytes) break;
+    fs::remove(entry.path, error);
+    total -= entry.size;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::store
