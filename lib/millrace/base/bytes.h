@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An immutable, reference-counted run of bytes: copying it copies no payload, and any thread may drop the last reference.
+// An immutable, reference-counted run of bytes: copying it copies no payload, and any thread may drop the last
+// reference.
 #pragma once
 
 #include <cstddef>

@@ -67,11 +67,11 @@ absl::Status ErrnoStatus(int error, std::string_view what);
 #define MILLRACE_CONCAT_INNER(a, b) a##b
 #define MILLRACE_CONCAT(a, b) MILLRACE_CONCAT_INNER(a, b)
 
-#define MILLRACE_RETURN_IF_ERROR(expression)                                         \
-  do {                                                                               \
-    if (absl::Status millrace_status = (expression); !millrace_status.ok()) {        \
-      return millrace_status;                                                        \
-    }                                                                                \
+#define MILLRACE_RETURN_IF_ERROR(expression)                                  \
+  do {                                                                        \
+    if (absl::Status millrace_status = (expression); !millrace_status.ok()) { \
+      return millrace_status;                                                 \
+    }                                                                         \
   } while (false)
 
 #define MILLRACE_ASSIGN_OR_RETURN(target, expression) \

@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-// The candidate with the smallest edit distance (case ignored), or "" when nothing is near (over a third of the length).
+// The candidate with the smallest edit distance (case ignored), or "" when none is within a third of its length.
 std::string Nearest(std::string_view name, std::span<const std::string> candidates);
 // "; did you mean 'x'?" or "": made to be appended to an error.
 std::string DidYouMean(std::string_view name, std::span<const std::string> candidates);
