@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all sockets here share; internal to net, and the only header that includes cppzmq.
+//
+// Everything is non-blocking, and errors of ZeroMQ become statuses here. A thread sanitizer does not see libzmq's own
+// synchronisation, so each hand-over to and from it is annotated.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <zmq.hpp>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "millrace/base/bytes.h"
+#include "millrace/net/context.h"
+#include "millrace/net/endpoint.h"
+
+namespace millrace::net {
+
+// Reported for every socket, so that ZMTP 1.0 and 2.0 are refused: else a web page's POST arrives as frames.
+inline constexpr std::string_view kZapDomain = "millrace";
+// Smaller payloads are copied: on sending it is cheaper than a reference, and on receiving a small message would pin
+// the whole buffer it was read into.
+inline constexpr std::size_t kZeroCopySendBytes = 4096;
+inline constexpr std::size_t kZeroCopyReceiveBytes = 8192;
+
+enum class FrameResult { kDone, kWouldBlock, kUnroutable, kFailed };
+
+absl::Status ZmqStatus(int error, std::string_view what);
+
+// A socket with what holds for all of them: linger, limits, ZMTP heartbeats, TCP keepalive, ZAP domain.
+struct CommonOptions {
+  int send_high_water = 1000;
+  int receive_high_water = 1000;
+  std::int64_t max_message_bytes = 0;
+  int linger_ms = 0;
+};
+absl::StatusOr<zmq::socket_t> MakeSocket(SocketContext& context, zmq::socket_type type, const CommonOptions& options);
+
+// Judges the address, binds (trying again while it is in use: closing a socket takes effect later than its return), and
+// returns the address it really got.
+absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpoint,
+                                    std::string_view insecure_allow_plaintext_on,
+                                    std::chrono::milliseconds patience = std::chrono::seconds(5));
+absl::Status ConnectSocket(zmq::socket_t& socket, const Endpoint& endpoint,
+                           std::string_view insecure_allow_plaintext_on);
+
+FrameResult SendFrame(zmq::socket_t& socket, zmq::message_t& frame, bool more);
+FrameResult ReceiveFrame(zmq::socket_t& socket, zmq::message_t& frame);
+// Throws away what is left of a message whose last received frame is `frame`; returns how many frames that was.
+std::size_t DropRest(zmq::socket_t& socket, zmq::message_t& frame);
+
+zmq::message_t FrameOf(const Bytes& payload);
+Bytes BytesOf(zmq::message_t&& frame);
+
+}  // namespace millrace::net
