@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/net/socket.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,7 +10,6 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "millrace/base/status.h"
@@ -23,7 +23,7 @@ constexpr int kBacklog = 4096;               // the default of 100 makes thousan
 constexpr int kHeartbeatMs = 15'000;         // ZMTP's own: a last resort against half-open connections, never liveness;
 constexpr int kHeartbeatTimeoutMs = 60'000;  // short ones kill healthy peers in the middle of a big frame
 constexpr int kRetransmitMs = 60'000;
-constexpr auto kBindPause = std::chrono::milliseconds(50);
+constexpr int kBindPauseMs = 50;
 
 using Owner = std::shared_ptr<const void>;
 
@@ -114,7 +114,7 @@ absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpo
     SetAddressFamily(socket, pinned);
     int error = BindOnce(socket, pinned);
     while (error == EADDRINUSE && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(kBindPause);
+      ::poll(nullptr, 0, kBindPauseMs);
       error = BindOnce(socket, pinned);
     }
     if (error != 0) return ZmqStatus(error, "binding " + endpoint.ToString());

@@ -6,15 +6,12 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 
 namespace millrace::net {
 
 Wakeup::Wakeup() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (fd_ >= 0) return;
-  std::perror("eventfd");
-  std::abort();
+  if (fd_ < 0) std::abort();
 }
 
 Wakeup::~Wakeup() { close(fd_); }

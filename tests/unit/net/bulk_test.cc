@@ -191,7 +191,7 @@ TEST(BulkTest, AnotherContentThanTheOneAskedForIsRefusedAtTheEnd) {
   EXPECT_TRUE(receiver.OnChunk(transfer.chunks[0]).ok());
   const auto end = receiver.OnChunk(transfer.chunks[1]);
   EXPECT_EQ(end.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(Message(end.status()), HasSubstr(Sha256("something else").Hex()));
+  EXPECT_THAT(TextOf(end.status()), HasSubstr(Sha256("something else").Hex()));
   EXPECT_FALSE(receiver.done());
   EXPECT_EQ(receiver.OnChunk(transfer.chunks[1]).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -202,8 +202,8 @@ TEST(BulkTest, TooLargeContentIsRefusedBeforeAByteIsKept) {
   transfer.Pump();
   EXPECT_FALSE(transfer.DeliverNext());
   EXPECT_EQ(transfer.failure.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(Message(transfer.failure), HasSubstr(std::to_string(3 * kMiB)));
-  EXPECT_THAT(Message(transfer.failure), HasSubstr(std::to_string(2 * kMiB)));
+  EXPECT_THAT(TextOf(transfer.failure), HasSubstr(std::to_string(3 * kMiB)));
+  EXPECT_THAT(TextOf(transfer.failure), HasSubstr(std::to_string(2 * kMiB)));
   EXPECT_TRUE(transfer.arrived.empty());
 }
 

@@ -71,7 +71,7 @@ TEST(EndpointTest, A45_WrongUrlsAreRefusedWithTheFormExpectedOrTheRange) {
     const auto endpoint = ParseOrchestratorUrl(c.url);
     ASSERT_FALSE(endpoint.ok()) << c.url;
     EXPECT_EQ(endpoint.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(Message(endpoint.status()), HasSubstr(c.message)) << c.url;
+    EXPECT_THAT(TextOf(endpoint.status()), HasSubstr(c.message)) << c.url;
   }
 }
 
@@ -84,10 +84,10 @@ TEST(EndpointTest, A45_BindAddressesKeepTheirPortsInRange) {
   for (const int port : {-1, 65526, 70000}) {
     const auto endpoint = MakeBindEndpoint("127.0.0.1", port);
     ASSERT_FALSE(endpoint.ok());
-    EXPECT_THAT(Message(endpoint.status()), HasSubstr(std::to_string(port)));
-    EXPECT_THAT(Message(endpoint.status()), HasSubstr("from 1 to 65525"));
+    EXPECT_THAT(TextOf(endpoint.status()), HasSubstr(std::to_string(port)));
+    EXPECT_THAT(TextOf(endpoint.status()), HasSubstr("from 1 to 65525"));
   }
-  EXPECT_THAT(Message(MakeBindEndpoint("tcp://0.0.0.0:80", 1).status()), HasSubstr("the port apart"));
+  EXPECT_THAT(TextOf(MakeBindEndpoint("tcp://0.0.0.0:80", 1).status()), HasSubstr("the port apart"));
   EXPECT_FALSE(MakeBindEndpoint("", 8080).ok());
 }
 
@@ -153,15 +153,15 @@ TEST(EndpointTest, OnlyWhatNobodyElseCanReachIsLoopback) {
 TEST(EndpointTest, ARefusedPlaintextAddressNamesTheFlagThatAllowsIt) {
   const absl::Status bind = CheckPlaintextAllowed(*MakeBindEndpoint("*", 8080), "", true);
   EXPECT_EQ(WhoMustAct(bind), Blame::kUser);
-  EXPECT_THAT(Message(bind), HasSubstr("--insecure-allow-plaintext-on *"));
+  EXPECT_THAT(TextOf(bind), HasSubstr("--insecure-allow-plaintext-on *"));
   const absl::Status connect = CheckPlaintextAllowed(*ParseEndpoint("tcp://192.0.2.7:8080"), "192.0.2.8", false);
-  EXPECT_THAT(Message(connect), HasSubstr("--insecure-allow-plaintext-on 192.0.2.7"));
+  EXPECT_THAT(TextOf(connect), HasSubstr("--insecure-allow-plaintext-on 192.0.2.7"));
 }
 
 TEST(EndpointTest, ANameThatNobodyKnowsIsAnErrorAndNotLoopback) {
   const Endpoint endpoint{.host = "a..b", .port = 8080, .path = {}};
   EXPECT_EQ(IsLoopback(endpoint).status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(Message(CheckPlaintextAllowed(endpoint, "", false)), HasSubstr("a..b"));
+  EXPECT_THAT(TextOf(CheckPlaintextAllowed(endpoint, "", false)), HasSubstr("a..b"));
 }
 
 TEST(EndpointTest, LoopbackNamesArePinnedToWhatTheyMeantWhenChecked) {

@@ -178,14 +178,14 @@ TEST(RouterTest, G_APeerThatNeverReadsLosesNothingThatWasSaidToBeSent) {
 TEST(RouterTest, BindingRefusesPlaintextBeyondLoopbackAndTakenAddresses) {
   const auto public_router = Router::Bind(TestContext(), *MakeBindEndpoint("0.0.0.0", 0));
   ASSERT_FALSE(public_router.ok());
-  EXPECT_THAT(Message(public_router.status()), testing::HasSubstr("--insecure-allow-plaintext-on 0.0.0.0"));
+  EXPECT_THAT(TextOf(public_router.status()), testing::HasSubstr("--insecure-allow-plaintext-on 0.0.0.0"));
   const auto dealer = Dealer::Connect(TestContext(), *ParseOrchestratorUrl("tcp://192.0.2.1:8080"));
-  EXPECT_THAT(Message(dealer.status()), testing::HasSubstr("--insecure-allow-plaintext-on 192.0.2.1"));
+  EXPECT_THAT(TextOf(dealer.status()), testing::HasSubstr("--insecure-allow-plaintext-on 192.0.2.1"));
 
   const auto first = MustBind(Loopback());
   const auto second = Router::Bind(TestContext(), first->endpoint(), {.bind_patience = std::chrono::milliseconds(100)});
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(Message(second.status()), testing::HasSubstr("in use"));
+  EXPECT_THAT(TextOf(second.status()), testing::HasSubstr("in use"));
 }
 
 TEST(RouterTest, A46_ASecondBrokerDoesNotTakeAnIpcAddressAway) {
