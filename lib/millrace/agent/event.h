@@ -32,7 +32,8 @@ struct Config {
   Duration reconnect_limit = std::chrono::seconds(10);
   Duration kill_grace = std::chrono::seconds(5);
   Duration drain_timeout = std::chrono::seconds(60);  // of a drain asked for by a signal
-  std::uint32_t crash_restart_limit = 10;  // hosts that die without having run anything: then the slot gives up
+  std::uint32_t crash_restart_limit = 10;  // so many deaths of a slot's host in a row are said to be an error
+  std::uint32_t extra_slots = 16;          // for attempts that take no cpu, beside offer.cpus slots
 };
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -46,7 +47,8 @@ struct Heard {
   Message message;
   bool on_heartbeat_channel = false;
 };
-// What a slot's host says. `slot` is an index below offer.cpus.
+// What a slot's host says. Slots below offer.cpus are for attempts that take cpus (one slot each, however many they
+// take), the `extra_slots` from there on for attempts that take none. A slot is made when the first Start names it.
 struct SlotSaid {
   std::uint32_t slot = 0;
   SlotMessage message;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attempts that were assigned and have not started, in the order they came, with all they need to start.
+//
+// The order is strict: a later attempt that would fit does not overtake a head that does not fit yet, or wide tasks
+// would starve. Attempts that take no cpu wait in a line of their own, since no cpu will ever be short for them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "millrace/model/message.h"
+
+namespace millrace::agent {
+
+struct Needed {
+  std::shared_ptr<const Datum> datum;  // shared by all that need it; a Forget does not take it from under them
+  std::int32_t parameter = -1;
+};
+
+struct Queued {
+  Assignment assignment;  // `needs` is moved into the field below
+  std::string module;
+  Duration timeout{};  // 0 = none
+  bool in_process = false;
+  std::vector<Needed> needs;
+};
+
+class Backlog {
+ public:
+  void Push(Queued queued);
+  bool Holds(AttemptId attempt) const { return places_.contains(attempt); }
+  std::optional<Queued> Take(AttemptId attempt);
+  // The head of the line of attempts that take cpus (or of the other one), nullptr when it is empty.
+  const Queued* Front(bool takes_cpus) const;
+  Queued PopFront(bool takes_cpus);
+
+  bool empty() const { return places_.empty(); }
+  std::size_t size() const { return places_.size(); }
+  std::vector<AttemptId> Attempts() const;  // in the order they came
+  void AppendHeld(std::vector<Held>& held) const;
+
+  absl::Status CheckInvariants() const;
+
+ private:
+  using Line = std::map<std::uint64_t, Queued>;  // by arrival
+  struct Place {
+    bool takes_cpus = true;
+    std::uint64_t arrival = 0;
+  };
+
+  Line& LineOf(bool takes_cpus) { return takes_cpus ? wide_ : weightless_; }
+
+  Line wide_;
+  Line weightless_;
+  std::uint64_t arrivals_ = 0;
+  absl::flat_hash_map<AttemptId, Place> places_;
+};
+
+}  // namespace millrace::agent

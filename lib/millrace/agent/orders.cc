@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the broker wants: orders are taken in their order, each once, and only from the session that is ours.
+#include <utility>
+
+#include "millrace/agent/state.h"
+
+namespace millrace::agent {
+
+bool Agent::State::TakeOrder(SessionId session, std::uint64_t number) {
+  if (session != link.session) return false;
+  if (number == link.orders_through + 1) {
+    ++link.orders_through;
+    return true;
+  }
+  WantNotice();  // a gap, or one sent again because our word of it was lost: either way it helps to say where we are
+  return false;
+}
+
+void Agent::State::OnAssign(Assign assign) {
+  for (Datum& datum : assign.data) {
+    const TaskRef task = datum.task;
+    data[task] = std::make_shared<const Datum>(std::move(datum));
+  }
+  std::vector<Assignment> tasks = std::move(assign.tasks);
+  for (Assignment& task : tasks) Accept(assign, std::move(task));
+}
+
+void Agent::State::Accept(const Assign& assign, Assignment task) {
+  const AttemptId attempt = task.attempt;
+  if (!attempt.valid()) return Tell(Severity::kError, "the broker assigned '" + task.name + "' without an attempt");
+  if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt) || slots.Find(attempt).has_value()) {
+    return;
+  }
+  ++counts.taken;
+  if (drain.on) return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+  if (task.module >= assign.modules.size() || task.policy >= assign.policies.size()) {
+    return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kFailed,
+                           absl::StrFormat("the assignment names module %d of %d and policy %d of %d", task.module,
+                                           assign.modules.size(), task.policy, assign.policies.size()));
+  }
+  const Policy& policy = assign.policies[task.policy];
+  Queued queued;
+  queued.module = assign.modules[task.module].name;
+  queued.timeout = policy.timeout;
+  queued.in_process = policy.isolation == Isolation::kInProcess;
+  for (const Need& need : task.needs) {
+    const auto datum = data.find(TaskRef{.run = task.task.run, .index = need.task});
+    if (datum == data.end()) {
+      return ReportUnstarted(
+          attempt, ReportKind::kFinished, Outcome::kFailed,
+          absl::StrFormat("the result of task %d, which it depends on, did not come to this worker", need.task), true);
+    }
+    queued.needs.push_back({.datum = datum->second, .parameter = need.parameter});
+  }
+  task.needs.clear();
+  queued.assignment = std::move(task);
+  backlog.Push(std::move(queued));
+}
+
+void Agent::State::OnCancel(const Cancel& cancel) {
+  for (const AttemptId attempt : cancel.attempts) {
+    if (backlog.Take(attempt).has_value()) {
+      ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kCancelled, "cancelled before it started");
+    } else if (const auto slot = slots.Find(attempt)) {
+      Stop(*slot, StopCause::kCancel);
+    }
+  }
+}
+
+void Agent::State::OnTakeBack(const TakeBack& take_back) {
+  for (const AttemptId attempt : take_back.attempts) {
+    if (backlog.Take(attempt).has_value()) ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+  }
+}
+
+// The broker says that this attempt is not ours: its end interests nobody.
+void Agent::State::Disown(AttemptId attempt) {
+  if (backlog.Take(attempt).has_value()) {
+    ++counts.given_up;
+  } else if (const auto slot = slots.Find(attempt)) {
+    Stop(*slot, StopCause::kUnwanted);
+  }
+  outbox.Hollow(attempt);
+}
+
+void Agent::State::ReportUnstarted(AttemptId attempt, ReportKind kind, Outcome outcome, std::string message,
+                                   bool transient) {
+  AttemptReport report;
+  report.attempt = attempt;
+  report.kind = kind;
+  report.outcome = outcome;
+  report.failure.message = std::move(message);
+  report.failure.transient = transient;
+  ++counts.reported;
+  outbox.Add(std::move(report));
+}
+
+}  // namespace millrace::agent

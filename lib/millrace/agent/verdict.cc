@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/agent/verdict.h"
+
+#include <array>
+#include <csignal>
+#include <string_view>
+#include <utility>
+
+#include "millrace/base/status.h"
+
+namespace millrace::agent {
+namespace {
+
+constexpr std::int32_t kExitTempFail = 75;
+
+struct SignalName {
+  int number;
+  std::string_view name;
+};
+constexpr std::array<SignalName, 13> kSignals = {{{SIGHUP, "SIGHUP"},
+                                                  {SIGINT, "SIGINT"},
+                                                  {SIGQUIT, "SIGQUIT"},
+                                                  {SIGILL, "SIGILL"},
+                                                  {SIGTRAP, "SIGTRAP"},
+                                                  {SIGABRT, "SIGABRT"},
+                                                  {SIGBUS, "SIGBUS"},
+                                                  {SIGFPE, "SIGFPE"},
+                                                  {SIGKILL, "SIGKILL"},
+                                                  {SIGSEGV, "SIGSEGV"},
+                                                  {SIGPIPE, "SIGPIPE"},
+                                                  {SIGTERM, "SIGTERM"},
+                                                  {SIGXCPU, "SIGXCPU"}}};
+
+bool IsGoodEnd(Outcome outcome) { return outcome == Outcome::kSucceeded || outcome == Outcome::kSkipped; }
+
+// The words of a module that made it to its end, as far as they are words.
+void TakeDone(SlotDone& done, AttemptReport& report) {
+  report.execution = done.execution;
+  report.failure = std::move(done.failure);
+  report.outcome = done.outcome;
+  switch (done.outcome) {
+    case Outcome::kSucceeded:
+    case Outcome::kSkipped: report.result = std::move(done.result); break;
+    case Outcome::kFailed:
+    case Outcome::kCancelled: break;
+    default:
+      report.outcome = Outcome::kFailed;
+      report.failure.message = absl::StrFormat("the module's process ended with outcome %d, which is none of its own",
+                                               static_cast<int>(done.outcome));
+  }
+}
+
+void Crash(const Death& death, AttemptReport& report) {
+  report.outcome = Outcome::kFailed;
+  report.failure.crashed = true;
+  report.failure.exit_code = death.exit_code;
+  report.failure.signal = death.signal;
+  report.failure.transient = death.signal != 0 || death.exit_code == kExitTempFail;
+  report.failure.message = "module process died: " + Describe(death);
+  if (death.signal == SIGKILL) report.failure.message += "; not killed by Millrace: out of memory?";
+}
+
+}  // namespace
+
+std::string Describe(const Death& death) {
+  if (death.signal == 0) return absl::StrFormat("exit code %d", death.exit_code);
+  for (const SignalName& known : kSignals) {
+    if (known.number == death.signal) return absl::StrFormat("signal %d (%s)", death.signal, known.name);
+  }
+  return absl::StrFormat("signal %d", death.signal);
+}
+
+std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> done, const std::optional<Death>& death,
+                                     Instant now) {
+  AttemptReport report;
+  report.attempt = slot.attempt;
+  report.execution = now - slot.started;
+  const Duration ran = done.has_value() ? done->execution : report.execution;
+  // Who finished in time has finished, whatever was asked for while the news was on its way.
+  const bool in_time = done.has_value() && IsGoodEnd(done->outcome) &&
+                       (slot.cause != StopCause::kTimeout || slot.timeout <= Duration::zero() || ran < slot.timeout);
+  if (slot.cause == StopCause::kUnwanted || (slot.cause == StopCause::kLeaving && !in_time)) return std::nullopt;
+
+  if (in_time || (slot.cause == StopCause::kNone && done.has_value())) {
+    TakeDone(*done, report);
+  } else if (slot.cause == StopCause::kTimeout) {
+    report.outcome = Outcome::kTimedOut;
+    report.failure.transient = true;
+    report.failure.message = absl::StrFormat(
+        "timed out after %s (limit %s)", FormatDuration(slot.stopped_at - slot.started), FormatDuration(slot.timeout));
+  } else if (slot.cause == StopCause::kCancel) {
+    report.outcome = Outcome::kCancelled;
+    report.failure.message = "cancelled while it ran";
+  } else {
+    Crash(death.value_or(Death{}), report);
+  }
+  if (!death.has_value() && !done.has_value()) report.failure.message += "; it did not stop and still runs";
+  if (done.has_value() && report.failure.output.empty()) report.failure.output = std::move(done->failure.output);
+  if (!IsGoodEnd(report.outcome) && report.failure.output.empty()) report.failure.output = slot.tail.Text();
+  return report;
+}
+
+}  // namespace millrace::agent
