@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Durable changes, one function per record. Step and replay both come through here; a record that makes no sense where
+// it stands (its task has ended, its run is unknown) changes nothing.
+#include <algorithm>
+
+#include "millrace/base/status.h"
+#include "millrace/sched/core.h"
+
+namespace millrace::sched {
+
+void Core::Apply(const Record& record, JournalPosition at) {
+  at_ = at;
+  std::visit([this](const auto& r) { ApplyRecord(r); }, record);
+}
+
+void Core::ApplyRecord(const RunAccepted& record) {
+  if (run_index_.contains(record.run)) return;
+  absl::StatusOr<JobGraph> graph = BuildGraph(record.job);
+  if (!graph.ok()) return;
+  auto run = std::make_unique<Run>();
+  const auto n = static_cast<std::uint32_t>(record.job.tasks.size());
+  run->id = record.run;
+  run->slot = static_cast<std::uint32_t>(runs_.size());
+  run->job = record.job;
+  run->graph = *std::move(graph);
+  run->tasks = TaskTable(n);
+  run->token = record.token;
+  run->submitted_unix_ms = record.submitted_unix_ms;
+  run->submitted = Instant(std::chrono::milliseconds(record.submitted_unix_ms) - config_.unix_at_zero);
+  if (started_) run->submitted = now_;
+  run->open = n;
+  run->by_phase[static_cast<std::size_t>(Phase::kWaiting)] = n;
+  run->accepted_at = run->last_at = at_;
+  runs_.push_back(std::move(run));
+  Run& added = *runs_.back();
+  run_index_.emplace(added.id, added.slot);
+  if (added.token != 0) tokens_.emplace(added.token, added.id);
+  if (EpochOf(added.id.value) == config_.epoch) {
+    next_run_ = std::max(next_run_, static_cast<std::uint32_t>(added.id.value));
+  }
+  ++runs_active_;
+  for (std::uint32_t task = 0; task < n; ++task) {
+    added.tasks.unmet[task] = static_cast<std::uint32_t>(added.Spec(task).needs.size());
+    added.tasks.open_dependants[task] = static_cast<std::uint32_t>(added.graph.Dependants(task).size());
+    if (added.tasks.unmet[task] > 0) continue;
+    SetPhase(added, task, Phase::kPending);
+    ListPending(added, task);
+  }
+}
+
+void Core::ApplyRecord(const TaskAssigned& record) {
+  Run* run = FindRun(record.task.run);
+  if (run == nullptr || record.task.index >= run->tasks.size()) return;
+  const std::uint32_t task = record.task.index;
+  if (run->tasks.phase[task] == Phase::kEnded) return;
+  run->last_at = at_;
+  if (EpochOf(record.attempt.value) == config_.epoch) {
+    next_attempt_ = std::max(next_attempt_, static_cast<std::uint32_t>(record.attempt.value));
+  }
+  if (run->tasks.attempt[task] != kNone) RemoveHeld(run->tasks.attempt[task]);
+  const std::uint32_t worker = NameIndex(record.worker);
+  Attempt attempt;
+  attempt.id = record.attempt;
+  attempt.task = {run->slot, task};
+  attempt.worker = worker;
+  attempt.assigned = now_;
+  run->tasks.attempt[task] = attempts_.Add(attempt);
+  run->tasks.worker[task] = worker;
+  run->tasks.started[task] = Duration(-1);
+  ++run->tasks.tries[task];
+  SetPhase(*run, task, Phase::kAssigned);
+}
+
+void Core::ApplyRecord(const AttemptEnded& record) {
+  Run* run = FindRun(record.task.run);
+  if (run == nullptr || record.task.index >= run->tasks.size()) return;
+  const std::uint32_t task = record.task.index;
+  TaskTable& tasks = run->tasks;
+  const std::uint32_t attempt = tasks.attempt[task];
+  if (attempt == kNone || attempts_[attempt].id != record.attempt) return;
+  run->last_at = at_;
+  if (record.suspect || record.crashed) {
+    run->stories[task].crashed_workers.push_back(names_[attempts_[attempt].worker].name);
+    if (record.crashed) {
+      const int counted = tasks.crashes[task] + 1 + (tasks.Has(task, TaskFlag::kSuspicion) ? 1 : 0);
+      tasks.crashes[task] = static_cast<std::uint8_t>(std::min(counted, 255));
+    }
+    tasks.Set(task, TaskFlag::kSuspicion, !record.crashed);
+    tasks.Set(task, TaskFlag::kSuspect);
+  }
+  if (record.charged) ++tasks.charged[task];
+  RemoveHeld(attempt);
+  SetPhase(*run, task, Phase::kPending);
+  ListPending(*run, task);
+}
+
+void Core::ApplyRecord(const TaskEnded& record) {
+  Run* run = FindRun(record.task.run);
+  if (run == nullptr || record.task.index >= run->tasks.size()) return;
+  const std::uint32_t task = record.task.index;
+  TaskTable& tasks = run->tasks;
+  if (tasks.phase[task] == Phase::kEnded) return;
+  run->last_at = at_;
+  if (tasks.attempt[task] != kNone) RemoveHeld(tasks.attempt[task]);
+  tasks.outcome[task] = record.outcome;
+  tasks.execution[task] = record.execution;
+  tasks.ended_at[task] = at_;
+  if (started_) tasks.ended[task] = now_ - run->submitted;
+  const Policy& policy = run->PolicyOf(task);
+  const bool failure = IsFailure(record.outcome);
+  const bool ignored = failure && policy.ignore_failure;
+  tasks.Set(task, TaskFlag::kIgnored, ignored);
+  if (record.result.size > 0 || !record.result.bytes.empty()) run->results[task] = record.result;
+  if (failure || !record.reason.empty()) {
+    Story& story = run->stories[task];
+    story.failure = record.failure;
+    story.reason = record.reason;
+  }
+  if (failure && !ignored) {
+    if (!run->cancelled_first && (!run->failed || (run->root_is_teardown && !policy.always_run))) {
+      run->root_cause = absl::StrFormat("%s: %s", run->Spec(task).name, record.failure.message);
+      run->root_is_teardown = policy.always_run;
+    }
+    run->failed = true;
+  }
+  ++run->by_outcome[static_cast<std::size_t>(record.outcome)];
+  if (ignored) ++run->ignored;
+  --run->open;
+  SetPhase(*run, task, Phase::kEnded);
+  ReleaseDependants(*run, task, IsGood(record.outcome) || ignored);
+}
+
+// Counts down both sides: what it needed may be forgotten, what needs it may run, or never will.
+void Core::ReleaseDependants(Run& run, std::uint32_t task, bool good) {
+  TaskTable& tasks = run.tasks;
+  for (const Dependency& need : run.Spec(task).needs) {
+    if (--tasks.open_dependants[need.task] == 0) ForgetDatum({run.slot, need.task});
+  }
+  for (const Edge edge : run.graph.Dependants(task)) {
+    const std::uint32_t target = edge.target();
+    --tasks.unmet[target];
+    if (tasks.phase[target] == Phase::kEnded) continue;
+    bool look = false;
+    if (!good && !edge.optional() && !tasks.Has(target, TaskFlag::kDoomed) && !run.PolicyOf(target).always_run) {
+      tasks.Set(target, TaskFlag::kDoomed);
+      run.stories[target].blame = task;
+      look = true;
+    }
+    if (tasks.unmet[target] == 0 && tasks.phase[target] == Phase::kWaiting) {
+      SetPhase(run, target, Phase::kPending);
+      look = true;
+    }
+    if (look) ListPending(run, target);
+  }
+  if (run.open == 0 && !run.unsettled) {
+    run.unsettled = true;
+    unsettled_.push_back(run.slot);
+  }
+}
+
+void Core::ApplyRecord(const RunCancelled& record) {
+  Run* run = FindRun(record.run);
+  if (run == nullptr || HasEnded(run->state) || run->cancelled) return;
+  run->last_at = at_;
+  run->cancelled = true;
+  run->cancel_reason = record.reason;
+  run->state = RunState::kCancelling;
+  if (!run->failed) {
+    run->cancelled_first = true;
+    run->root_cause = record.reason;
+  }
+  run->swept = false;
+  MarkRunChanged(*run);
+  if (!run->unsettled) {
+    run->unsettled = true;
+    unsettled_.push_back(run->slot);
+  }
+}
+
+void Core::ApplyRecord(const RunEnded& record) {
+  Run* run = FindRun(record.run);
+  if (run == nullptr || HasEnded(run->state)) return;
+  run->last_at = at_;
+  run->state = record.state;
+  run->ended = now_;
+  --runs_active_;
+  ended_runs_.push_back(run->slot);
+  MarkRunChanged(*run);
+}
+
+void Core::ApplyRecord(const CrashForgiven& record) {
+  Run* run = FindRun(record.task.run);
+  if (run == nullptr || record.task.index >= run->tasks.size()) return;
+  const std::uint32_t task = record.task.index;
+  TaskTable& tasks = run->tasks;
+  if (tasks.phase[task] == Phase::kEnded) return;
+  run->last_at = at_;
+  if (tasks.Has(task, TaskFlag::kSuspicion)) {
+    tasks.Set(task, TaskFlag::kSuspicion, false);
+  } else if (tasks.crashes[task] > 0) {
+    --tasks.crashes[task];
+  }
+  if (tasks.crashes[task] == 0 && !tasks.Has(task, TaskFlag::kSuspicion)) {
+    tasks.Set(task, TaskFlag::kSuspect, false);
+  }
+  std::vector<std::string>& crashed = run->stories[task].crashed_workers;
+  if (!crashed.empty()) crashed.pop_back();
+  MarkChanged(*run, task);
+}
+
+std::uint32_t Core::QueueOf(const Run& run, std::uint32_t task) const {
+  const std::uint32_t index = run.tasks.capability[task];
+  return run.tasks.Has(task, TaskFlag::kInSolo) ? classes_[index].solo_twin : index;
+}
+
+// The one place where a task changes its phase: keeps the counters of the run and of the classes.
+void Core::SetPhase(Run& run, std::uint32_t task, Phase phase) {
+  const Phase old = run.tasks.phase[task];
+  if (old != phase) {
+    --run.by_phase[static_cast<std::size_t>(old)];
+    ++run.by_phase[static_cast<std::size_t>(phase)];
+    run.tasks.phase[task] = phase;
+    if (old == Phase::kQueued) {
+      const std::uint32_t queue = QueueOf(run, task);
+      if (--classes_[queue].queued == 0) {
+        classes_[queue].queue.Clear();
+        active_.erase(queue);
+      }
+      run.tasks.Set(task, TaskFlag::kInSolo, false);
+    } else if (old == Phase::kBackingOff || old == Phase::kRecalling) {
+      run.wake.erase(task);
+    }
+  }
+  MarkChanged(run, task);
+}
+
+void Core::MarkChanged(Run& run, std::uint32_t task) {
+  MarkRunChanged(run);
+  run.tasks.changed[task] = run.changed;
+}
+
+void Core::MarkRunChanged(Run& run) {
+  ++run.changed;
+  if (run.announce || !started_) return;
+  run.announce = true;
+  to_announce_.push_back(run.slot);
+}
+
+void Core::ListPending(Run& run, std::uint32_t task) {
+  run.pending.push_back(task);
+  if (run.unsettled) return;
+  run.unsettled = true;
+  unsettled_.push_back(run.slot);
+}
+
+}  // namespace millrace::sched

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Capability classes: tasks that the same workers can run share a ready queue, ordered by priority, then the longest
+// path below, then age (older runs first, and in a run the order of the job).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "millrace/base/time.h"
+#include "millrace/model/job.h"
+#include "millrace/sched/match.h"
+#include "millrace/sched/task_table.h"
+
+namespace millrace::sched {
+
+struct ReadyEntry {
+  std::int32_t priority = 0;
+  std::uint32_t below = 0;
+  TaskKey key;
+};
+// Whether `a` goes first.
+constexpr bool GoesBefore(const ReadyEntry& a, const ReadyEntry& b) {
+  if (a.priority != b.priority) return a.priority > b.priority;
+  if (a.below != b.below) return a.below > b.below;
+  return a.key < b.key;
+}
+
+// A binary heap. Entries of tasks that have ended meanwhile stay until they come to the top; the owner drops them
+// there.
+class ReadyQueue {
+ public:
+  void Push(const ReadyEntry& entry);
+  void Pop();
+  const ReadyEntry& Top() const { return heap_.front(); }
+  bool Empty() const { return heap_.empty(); }
+  void Clear() { heap_.clear(); }
+  const std::vector<ReadyEntry>& entries() const { return heap_; }
+
+ private:
+  std::vector<ReadyEntry> heap_;
+};
+
+struct CapabilityKey {
+  std::string module;
+  std::uint64_t fingerprint = 0;
+  Requirements requirements;
+  bool idempotent = true;
+  bool solo = false;  // suspects, which run alone
+  friend auto operator<=>(const CapabilityKey&, const CapabilityKey&) = default;
+};
+
+struct Capability {
+  CapabilityKey key;
+  Room need;
+  ReadyQueue queue;
+  std::uint32_t queued = 0;    // live entries of the queue
+  std::uint32_t servers = 0;   // workers that can take its tasks now: live, not draining, capable
+  std::uint32_t users = 0;     // runs; 0 = a free place in the table
+  Instant unservable_since{};  // while servers == 0
+  bool blocked = false;        // no worker has room for it: look again when one gains some
+  bool prefetch_blocked = false;
+  std::uint32_t solo_twin = kNone;
+
+  ModuleSpec Module() const { return {.name = key.module, .fingerprint = key.fingerprint, .version = {}}; }
+};
+
+class CapabilityTable {
+ public:
+  // The class of this key, made if need be; `fresh` tells whether workers have to be matched against it.
+  std::uint32_t Intern(const CapabilityKey& key, Instant now, bool* fresh);
+  // The caller's use is over; the place is free for another class when it was the last one.
+  void Release(std::uint32_t index);
+
+  Capability& operator[](std::uint32_t index) { return table_[index]; }
+  const Capability& operator[](std::uint32_t index) const { return table_[index]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(table_.size()); }
+
+ private:
+  std::vector<Capability> table_;
+  std::vector<std::uint32_t> free_;
+  std::map<CapabilityKey, std::uint32_t> index_;
+};
+
+}  // namespace millrace::sched

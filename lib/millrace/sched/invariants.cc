@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recounts everything that is kept as a counter, a list or a key, and says which two tables disagree.
+#include <algorithm>
+
+#include "millrace/base/status.h"
+#include "millrace/sched/core.h"
+
+namespace millrace::sched {
+
+absl::Status Core::CheckInvariants() const {
+  if (!started_) return absl::OkStatus();
+  std::size_t attempts = 0;
+  std::uint32_t active = 0;
+  for (const auto& run : runs_) {
+    if (run == nullptr) continue;
+    MILLRACE_RETURN_IF_ERROR(CheckRun(*run));
+    if (!HasEnded(run->state)) ++active;
+    for (const std::uint32_t attempt : run->tasks.attempt) attempts += attempt != kNone ? 1 : 0;
+  }
+  if (active != runs_active_) return Internal("%d runs are active, counted %d", active, runs_active_);
+  if (attempts != attempts_.count()) {
+    return Internal("the tasks have %d attempts, the table %d", attempts, attempts_.count());
+  }
+  std::uint64_t waiting = 0;
+  std::uint32_t reserved = 0;
+  for (const auto& session : sessions_) {
+    if (session == nullptr) continue;
+    MILLRACE_RETURN_IF_ERROR(CheckSession(*session));
+    if (session->reserved_for != kNone) ++reserved;
+    for (std::uint32_t at = session->first_waiting; at != kNone; at = attempts_[at].next) {
+      waiting += attempts_[at].taking_back ? 0 : 1;
+    }
+  }
+  if (waiting != waiting_) return Internal("%d attempts wait at workers, counted %d", waiting, waiting_);
+  if (reserved != reserved_) return Internal("%d workers are reserved, counted %d", reserved, reserved_);
+  return CheckQueues();
+}
+
+absl::Status Core::CheckRun(const Run& run) const {
+  std::array<std::uint32_t, kPhases> phases{};
+  std::array<std::uint32_t, kOutcomes> outcomes{};
+  std::uint32_t ignored = 0;
+  std::uint32_t open = 0;
+  for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
+    ++phases[static_cast<std::size_t>(run.tasks.phase[task])];
+    if (run.tasks.phase[task] == Phase::kEnded) {
+      ++outcomes[static_cast<std::size_t>(run.tasks.outcome[task])];
+    } else {
+      ++open;
+    }
+    ignored += run.tasks.Has(task, TaskFlag::kIgnored) ? 1 : 0;
+    MILLRACE_RETURN_IF_ERROR(Annotate(CheckTask(run, task), RunName(run.id) + " " + run.Spec(task).name));
+  }
+  const std::string name = RunName(run.id);
+  if (phases != run.by_phase) return Internal("run %s: the phases are miscounted", name);
+  if (outcomes != run.by_outcome) return Internal("run %s: the outcomes are miscounted", name);
+  if (ignored != run.ignored || open != run.open) return Internal("run %s: ignored or open are miscounted", name);
+  if (HasEnded(run.state) != (open == 0)) return Internal("run %s: %d tasks are open, state disagrees", name, open);
+  if (!run.pending.empty()) return Internal("run %s: tasks are pending after the step", name);
+  if (run.state == RunState::kSucceeded) {
+    const std::uint32_t good = run.Of(Outcome::kSucceeded) + run.Of(Outcome::kCached) + run.Of(Outcome::kSkipped);
+    if (good + run.ignored != run.tasks.size()) return Internal("run %s is green without good outcomes", name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Core::CheckTask(const Run& run, std::uint32_t task) const {
+  const TaskTable& tasks = run.tasks;
+  const Phase phase = tasks.phase[task];
+  std::uint32_t unmet = 0;
+  for (const Dependency& need : run.Spec(task).needs) {
+    const bool ended = tasks.phase[need.task] == Phase::kEnded;
+    unmet += ended ? 0 : 1;
+    const bool required = need.kind == DependencyKind::kRequired && !run.PolicyOf(task).always_run;
+    const bool good = IsGood(tasks.outcome[need.task]) || tasks.Has(need.task, TaskFlag::kIgnored);
+    const bool ran = phase == Phase::kAssigned || phase == Phase::kRunning || IsGood(tasks.outcome[task]);
+    if (ran && !ended) return Internal("runs before '%s' has ended", run.Spec(need.task).name);
+    if (ran && required && !good) return Internal("runs although '%s' did not succeed", run.Spec(need.task).name);
+  }
+  std::uint32_t open = 0;
+  for (const Edge edge : run.graph.Dependants(task)) open += tasks.phase[edge.target()] == Phase::kEnded ? 0 : 1;
+  if (unmet != tasks.unmet[task]) return Internal("%d dependencies are unmet, counted %d", unmet, tasks.unmet[task]);
+  if (open != tasks.open_dependants[task]) return Internal("%d dependants are open", open);
+  if ((phase == Phase::kWaiting) != (unmet > 0) && phase != Phase::kEnded) {
+    return Internal("phase %d with %d unmet dependencies", static_cast<int>(phase), unmet);
+  }
+  if (phase == Phase::kPending) return Internal("is pending after the step");
+  if ((phase == Phase::kEnded) != (tasks.outcome[task] != Outcome::kNone))
+    return Internal("outcome and phase disagree");
+  const bool assigned = phase == Phase::kAssigned || phase == Phase::kRunning;
+  const std::uint32_t attempt = tasks.attempt[task];
+  if (assigned != (attempt != kNone)) return Internal("phase %d and attempt disagree", static_cast<int>(phase));
+  if (assigned && attempts_[attempt].task != TaskKey{run.slot, task}) return Internal("the attempt is another task's");
+  const bool sleeping = phase == Phase::kBackingOff || phase == Phase::kRecalling;
+  if (sleeping != run.wake.contains(task)) return Internal("phase %d and wake disagree", static_cast<int>(phase));
+  return absl::OkStatus();
+}
+
+absl::Status Core::CheckSession(const Session& session) const {
+  Room room = RoomOf(session.offer);
+  std::uint32_t held = 0;
+  std::uint32_t prefetched = 0;
+  std::uint32_t before = kNone;
+  for (std::uint32_t at = session.first; at != kNone; at = attempts_[at].next) {
+    const Attempt& attempt = attempts_[at];
+    if (attempt.session != session.index) return Internal("%s holds a foreign attempt", session.name);
+    if (attempt.previous != before) return Internal("%s: the list of attempts is broken", session.name);
+    if (attempts_.Find(attempt.id) != at) return Internal("%s: an attempt is not in the table", session.name);
+    const Run& run = *RunAt(attempt.task.run);
+    if (run.tasks.attempt[attempt.task.task] != at) return Internal("%s holds an old attempt", session.name);
+    ++held;
+    if (attempt.prefetched) {
+      if (prefetched++ == 0 && session.first_waiting != at) return Internal("%s: wrong first waiting", session.name);
+      if (!run.PolicyOf(attempt.task.task).idempotent && attempt.order != 0) {
+        return Internal("%s: a task that is not idempotent was prefetched", session.name);
+      }
+    } else {
+      if (prefetched > 0) return Internal("%s: one that runs stands behind one that waits", session.name);
+      room.Take(classes_[run.tasks.capability[attempt.task.task]].need);
+    }
+    if (attempt.order != 0 && attempt.order != kUnsent && attempt.order > session.orders_sent) {
+      return Internal("%s: an attempt's order is from the future", session.name);
+    }
+    if (attempt.order == kUnsent) return Internal("%s: an attempt was not sent", session.name);
+    before = at;
+  }
+  if (before != session.last || held != session.held || prefetched != session.prefetched) {
+    return Internal("%s: %d held, %d prefetched, counted %d, %d", session.name, held, prefetched, session.held,
+                    session.prefetched);
+  }
+  if (session.solo != kNone && held != 1 && session.link != Link::kLost) {
+    return Internal("%s runs a suspect beside %d others", session.name, held - 1);
+  }
+  for (const auto& [name, amount] : session.room.resources) room.resources.try_emplace(name, 0);
+  Room counted = session.room;
+  for (const auto& [name, amount] : room.resources) counted.resources.try_emplace(name, 0);
+  if (!(room == counted)) return Internal("%s: %d cpus are free, counted %d", session.name, room.cpus, counted.cpus);
+  if (room.cpus < 0 || room.memory < 0) return Internal("%s is over its capacity", session.name);
+  if (session.link == Link::kLost) return held == 0 ? absl::OkStatus() : Internal("lost %s holds", session.name);
+  std::uint64_t number = session.orders_acked;
+  for (const Order& order : session.unacked) {
+    if (order.number != ++number) return Internal("%s: a gap in the orders at %d", session.name, number);
+  }
+  if (number != session.orders_sent) return Internal("%s: orders end at %d", session.name, number);
+  if (!session_index_.contains(session.id)) return Internal("%s is not in the index", session.name);
+  return absl::OkStatus();
+}
+
+absl::Status Core::CheckQueues() const {
+  absl::flat_hash_map<TaskKey, int> entries;
+  for (std::uint32_t index = 0; index < classes_.size(); ++index) {
+    const Capability& capability = classes_[index];
+    std::uint32_t live = 0;
+    for (const ReadyEntry& entry : capability.queue.entries()) {
+      const Run* run = RunAt(entry.key.run);
+      if (run == nullptr || run->tasks.phase[entry.key.task] != Phase::kQueued) continue;
+      if (QueueOf(*run, entry.key.task) != index) continue;
+      ++live;
+      if (++entries[entry.key] > 1) return Internal("'%s' is queued twice", run->Spec(entry.key.task).name);
+    }
+    if (live != capability.queued)
+      return Internal("class %d has %d queued, counted %d", index, live, capability.queued);
+    if ((live > 0) != active_.contains(index)) return Internal("class %d: active disagrees", index);
+    std::uint32_t servers = 0;
+    for (const auto& session : sessions_) {
+      servers += session != nullptr && session->Serving() && session->Serves(index) ? 1 : 0;
+    }
+    if (capability.users > 0 && servers != capability.servers) {
+      return Internal("class %d has %d servers, counted %d", index, servers, capability.servers);
+    }
+  }
+  std::size_t queued = 0;
+  for (const auto& run : runs_) queued += run == nullptr ? 0 : run->Of(Phase::kQueued);
+  if (queued != entries.size()) return Internal("%d tasks are queued, %d are in queues", queued, entries.size());
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::sched

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "absl/container/flat_hash_map.h"
+#include "millrace/base/status.h"
+#include "millrace/sched/job_graph.h"
+#include "millrace/sched/match.h"
+
+namespace millrace::sched {
+namespace {
+
+absl::Status CheckSizes(const JobSpec& job) {
+  if (job.tasks.empty()) return InvalidArgument("the pipeline '%s' has no tasks", job.name);
+  if (job.tasks.size() > kMaxTasks) {
+    return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d tasks; at most %d are allowed",
+                 job.tasks.size(), kMaxTasks);
+  }
+  const std::size_t tables[] = {job.modules.size(), job.requirements.size(), job.policies.size()};
+  const char* const names[] = {"modules", "sets of requirements", "policies"};
+  for (int i = 0; i < 3; ++i) {
+    if (tables[i] > kMaxTable) {
+      return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d %s; at most %d are allowed", tables[i],
+                   names[i], kMaxTable);
+    }
+  }
+  if (job.name.size() > kMaxName) {
+    return InvalidArgument("the pipeline's name has %d bytes; at most %d are allowed", job.name.size(), kMaxName);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRequirements(const Requirements& requirements) {
+  if (requirements.cpus < 0 || requirements.cpus > kMaxCpus) {
+    return InvalidArgument("requires %d cpus; allowed are 0 to %d", requirements.cpus, kMaxCpus);
+  }
+  if (requirements.memory < 0) return InvalidArgument("requires %d bytes of memory", requirements.memory);
+  for (const auto& [name, amount] : requirements.resources) {
+    if (name.empty() || amount < 0) return InvalidArgument("requires %d of the resource '%s'", amount, name);
+  }
+  for (const std::string& tool : requirements.tools) MILLRACE_RETURN_IF_ERROR(ParseToolDemand(tool).status());
+  return absl::OkStatus();
+}
+
+absl::Status CheckPolicy(const Policy& policy) {
+  constexpr std::int32_t kMaxRetries = 1000;
+  if (policy.retries && (*policy.retries < 0 || *policy.retries > kMaxRetries)) {
+    return InvalidArgument("retries = %d; allowed are 0 to %d", *policy.retries, kMaxRetries);
+  }
+  if (policy.timeout < Duration::zero()) return InvalidArgument("the timeout is negative");
+  if (policy.backoff < Duration::zero() || policy.backoff_limit < Duration::zero()) {
+    return InvalidArgument("the back-off is negative");
+  }
+  if (policy.retry_on > RetryOn::kNever || policy.isolation > Isolation::kInProcess) {
+    return InvalidArgument("a policy has an unknown enumerator");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTask(const JobSpec& job, std::uint32_t index, std::uint64_t max_payload) {
+  const TaskSpec& task = job.tasks[index];
+  if (task.name.empty()) return InvalidArgument("task %d has no name", index);
+  if (task.name.size() > kMaxName) {
+    return InvalidArgument("the name of task %d has %d bytes; at most %d are allowed", index, task.name.size(),
+                           kMaxName);
+  }
+  if (task.module >= job.modules.size()) {
+    return InvalidArgument("task '%s' names module %d of %d", task.name, task.module, job.modules.size());
+  }
+  if (task.requirements >= job.requirements.size()) {
+    return InvalidArgument("task '%s' names requirements %d of %d", task.name, task.requirements,
+                           job.requirements.size());
+  }
+  if (task.policy >= job.policies.size()) {
+    return InvalidArgument("task '%s' names policy %d of %d", task.name, task.policy, job.policies.size());
+  }
+  if (task.inputs.size() > max_payload) {
+    return Error(absl::StatusCode::kResourceExhausted, "the inputs of task '%s' have %d bytes; at most %d are allowed",
+                 task.name, task.inputs.size(), max_payload);
+  }
+  for (const Dependency& need : task.needs) {
+    if (need.task >= job.tasks.size()) {
+      return InvalidArgument("task '%s' needs task number %d, but there are only %d", task.name, need.task,
+                             job.tasks.size());
+    }
+    if (need.task == index) return InvalidArgument("task '%s' needs itself", task.name);
+    if (need.kind > DependencyKind::kOptional) {
+      return InvalidArgument("task '%s' has an unknown kind of dependency", task.name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload) {
+  MILLRACE_RETURN_IF_ERROR(CheckSizes(job));
+  if (job.fail_mode > FailMode::kKeepGoing) return InvalidArgument("the pipeline has an unknown fail mode");
+  for (const ModuleSpec& module : job.modules) {
+    if (module.name.size() > kMaxName) {
+      return InvalidArgument("a module's name has %d bytes; at most %d are allowed", module.name.size(), kMaxName);
+    }
+  }
+  for (const Requirements& requirements : job.requirements) MILLRACE_RETURN_IF_ERROR(CheckRequirements(requirements));
+  for (const Policy& policy : job.policies) MILLRACE_RETURN_IF_ERROR(CheckPolicy(policy));
+  absl::flat_hash_map<std::string_view, std::uint32_t> names;
+  names.reserve(job.tasks.size());
+  std::uint64_t edges = 0;
+  for (std::uint32_t i = 0; i < job.tasks.size(); ++i) {
+    MILLRACE_RETURN_IF_ERROR(CheckTask(job, i, max_payload));
+    const auto [it, fresh] = names.emplace(job.tasks[i].name, i);
+    if (!fresh) return InvalidArgument("tasks %d and %d are both named '%s'", it->second, i, job.tasks[i].name);
+    edges += job.tasks[i].needs.size();
+  }
+  constexpr std::uint64_t kMaxEdges = 1ull << 31;
+  if (edges > kMaxEdges) {
+    return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d dependencies; at most %d are allowed",
+                 edges, kMaxEdges);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::sched

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/sched/job_graph.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "millrace/base/status.h"
+
+namespace millrace::sched {
+namespace {
+
+// Follows unmet dependencies until a task comes up twice: every task Kahn's order left over has one that is left too.
+absl::Status CycleError(const JobSpec& job, const std::vector<std::uint32_t>& unmet) {
+  std::uint32_t task = 0;
+  while (unmet[task] == 0) ++task;
+  std::vector<std::uint32_t> path;
+  std::vector<bool> seen(job.tasks.size(), false);
+  while (!seen[task]) {
+    seen[task] = true;
+    path.push_back(task);
+    for (const Dependency& need : job.tasks[task].needs) {
+      if (unmet[need.task] == 0) continue;
+      task = need.task;
+      break;
+    }
+  }
+  path.erase(path.begin(), std::find(path.begin(), path.end(), task));
+  path.push_back(task);
+  constexpr std::size_t kShown = 20;
+  const std::size_t shown = std::min(path.size(), kShown);
+  std::string text = absl::StrJoin(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(shown), " -> ",
+                                   [&](std::string* out, std::uint32_t t) { out->append(job.tasks[t].name); });
+  if (path.size() > shown) {
+    text += absl::StrFormat(" -> ... (%d more) -> %s", path.size() - shown - 1, job.tasks[task].name);
+  }
+  return InvalidArgument("the tasks depend on each other in a circle: %s (each needs the next)", text);
+}
+
+void FillEdges(const JobSpec& job, JobGraph& graph) {
+  const std::size_t n = job.tasks.size();
+  graph.first_edge.assign(n + 1, 0);
+  for (const TaskSpec& task : job.tasks) {
+    for (const Dependency& need : task.needs) ++graph.first_edge[need.task + 1];
+  }
+  for (std::size_t i = 0; i < n; ++i) graph.first_edge[i + 1] += graph.first_edge[i];
+  graph.edges.resize(graph.first_edge[n]);
+  std::vector<std::uint32_t> next(graph.first_edge.begin(), graph.first_edge.end() - 1);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    for (const Dependency& need : job.tasks[i].needs) {
+      graph.edges[next[need.task]++] = Edge(i, need.kind == DependencyKind::kOptional);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<JobGraph> BuildGraph(const JobSpec& job) {
+  const auto n = static_cast<std::uint32_t>(job.tasks.size());
+  JobGraph graph;
+  FillEdges(job, graph);
+  graph.wave.assign(n, 1);
+  graph.below.assign(n, 0);
+  std::vector<std::uint32_t> unmet(n);
+  std::vector<std::uint32_t> order;
+  order.reserve(n);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    unmet[i] = static_cast<std::uint32_t>(job.tasks[i].needs.size());
+    if (unmet[i] == 0) order.push_back(i);
+  }
+  for (std::size_t at = 0; at < order.size(); ++at) {
+    const std::uint32_t task = order[at];
+    graph.waves = std::max(graph.waves, graph.wave[task]);
+    for (const Edge edge : graph.Dependants(task)) {
+      graph.wave[edge.target()] = std::max(graph.wave[edge.target()], graph.wave[task] + 1);
+      if (--unmet[edge.target()] == 0) order.push_back(edge.target());
+    }
+  }
+  if (order.size() != n) return CycleError(job, unmet);
+  for (auto it = order.rbegin(); it != order.rend(); ++it) {
+    for (const Edge edge : graph.Dependants(*it)) {
+      graph.below[*it] = std::max(graph.below[*it], graph.below[edge.target()] + 1);
+    }
+  }
+  return graph;
+}
+
+}  // namespace millrace::sched

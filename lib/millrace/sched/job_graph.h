@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shape of a submitted job: checked once, then kept as flat columns. Task indexes are those of JobSpec::tasks.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "millrace/model/job.h"
+
+namespace millrace::sched {
+
+inline constexpr std::size_t kMaxTasks = 10'000'000;
+inline constexpr std::size_t kMaxTable = 100'000;  // modules, requirements, policies
+inline constexpr std::size_t kMaxName = 1024;      // bytes of a task's or module's name
+inline constexpr std::int64_t kMaxCpus = 4096;
+
+// One dependant of a task, as an edge.
+class Edge {
+ public:
+  Edge() = default;
+  Edge(std::uint32_t target, bool optional) : packed_(target | (optional ? kOptionalBit : 0)) {}
+  std::uint32_t target() const { return packed_ & ~kOptionalBit; }
+  bool optional() const { return (packed_ & kOptionalBit) != 0; }
+
+ private:
+  static constexpr std::uint32_t kOptionalBit = 1u << 31;
+  std::uint32_t packed_ = 0;
+};
+
+struct JobGraph {
+  std::vector<std::uint32_t> first_edge;  // of each task into `edges`, and one past the last
+  std::vector<Edge> edges;                // to dependants
+  std::vector<std::uint32_t> wave;        // 1 + the longest path above
+  std::vector<std::uint32_t> below;       // tasks on the longest path below, the task itself not counted
+  std::uint32_t waves = 0;
+
+  std::span<const Edge> Dependants(std::uint32_t task) const {
+    return std::span(edges).subspan(first_edge[task], first_edge[task + 1] - first_edge[task]);
+  }
+};
+
+// Refuses (InvalidArgument, ResourceExhausted) what must not start: unknown indexes, duplicate names, self references,
+// cycles (naming the whole path), amounts and sizes out of range. `max_payload` bounds the inputs of one task, in
+// bytes.
+absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload);
+
+// The graph of a job that CheckJob let through, or the cycle that is in it.
+absl::StatusOr<JobGraph> BuildGraph(const JobSpec& job);
+
+}  // namespace millrace::sched

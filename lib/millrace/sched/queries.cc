@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// What clients ask to be told. Answers about a run wait for its newest record, so that nothing seen is ever unseen.
+#include <algorithm>
+
+#include "millrace/base/status.h"
+#include "millrace/sched/core.h"
+
+namespace millrace::sched {
+namespace {
+
+constexpr std::uint32_t kDefaultRows = 1000;
+constexpr std::uint32_t kMaxRows = 10'000;
+
+std::uint32_t RowsOf(const Query& query) { return query.limit == 0 ? kDefaultRows : std::min(query.limit, kMaxRows); }
+
+}  // namespace
+
+void Core::OnQuery(PeerId peer, const Query& query) {
+  Answer answer;
+  answer.request = query.request;
+  JournalPosition after = 0;
+  const absl::Status status = Answer_(query, answer, after);
+  answer.code = static_cast<std::int32_t>(status.code());
+  if (!status.ok()) answer.message = TextOf(status);
+  SendTo(peer, std::move(answer), after);
+}
+
+absl::Status Core::Answer_(const Query& query, Answer& answer, JournalPosition& after) const {
+  switch (query.kind) {
+    case QueryKind::kBroker: answer.broker.push_back(ViewBroker(now_)); return absl::OkStatus();
+    case QueryKind::kWorkers: answer.workers = ViewWorkers(now_); return absl::OkStatus();
+    case QueryKind::kRuns: {
+      answer.runs = ViewRuns(now_);
+      const std::uint32_t rows = RowsOf(query);
+      answer.more = answer.runs.size() > rows;
+      if (answer.more) answer.runs.erase(answer.runs.begin(), answer.runs.end() - rows);  // the newest stay
+      after = position_;
+      return absl::OkStatus();
+    }
+    case QueryKind::kRun:
+    case QueryKind::kTasks:
+    case QueryKind::kResult:
+    case QueryKind::kWhy: break;
+    default: return InvalidArgument("query %d is not for the scheduler", static_cast<int>(query.kind));
+  }
+  absl::StatusOr<const Run*> wanted = WantedRun(query.run);
+  if (!wanted.ok()) return std::move(wanted).status();
+  const Run& run = **wanted;
+  answer.run = run.id;
+  after = run.last_at;
+  if (query.kind == QueryKind::kWhy) {
+    absl::StatusOr<std::vector<std::string>> lines = Explain(run.id, query.task, now_);
+    if (!lines.ok()) return std::move(lines).status();
+    answer.lines = *std::move(lines);
+    return absl::OkStatus();
+  }
+  if (query.kind == QueryKind::kResult) return AnswerResult(run, query, answer);
+  answer.runs.push_back(ViewRun(run, now_));
+  if (query.kind == QueryKind::kRun) return absl::OkStatus();
+  if (query.task.empty()) {
+    AnswerTasks(run, query, answer);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::uint32_t> task = WantedTask(run, query.task);
+  if (!task.ok()) return std::move(task).status();
+  answer.tasks.push_back(ViewTask(run, *task));
+  answer.next = run.changed;
+  return absl::OkStatus();
+}
+
+// The rows with the oldest changes after `since`, so that asking from `next` again and again brings all of them.
+void Core::AnswerTasks(const Run& run, const Query& query, Answer& answer) const {
+  const std::uint32_t rows = RowsOf(query);
+  const auto older = [&run](std::uint32_t a, std::uint32_t b) { return run.tasks.changed[a] < run.tasks.changed[b]; };
+  std::vector<std::uint32_t> chosen;  // a heap with the newest of the chosen on top
+  for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
+    if (run.tasks.changed[task] <= query.since) continue;
+    if (chosen.size() == rows) {
+      answer.more = true;
+      if (!older(task, chosen.front())) continue;
+      std::pop_heap(chosen.begin(), chosen.end(), older);
+      chosen.pop_back();
+    }
+    chosen.push_back(task);
+    std::push_heap(chosen.begin(), chosen.end(), older);
+  }
+  std::sort_heap(chosen.begin(), chosen.end(), older);
+  for (const std::uint32_t task : chosen) answer.tasks.push_back(ViewTask(run, task));
+  answer.next = answer.more ? run.tasks.changed[chosen.back()] : run.changed;
+}
+
+absl::Status Core::AnswerResult(const Run& run, const Query& query, Answer& answer) const {
+  absl::StatusOr<std::uint32_t> wanted = WantedTask(run, query.task);
+  if (!wanted.ok()) return std::move(wanted).status();
+  const std::uint32_t task = *wanted;
+  const TaskView view = ViewTask(run, task);
+  answer.tasks.push_back(view);
+  if (view.state != TaskState::kEnded) {
+    return FailedPrecondition("'%s' has no result yet: %s", query.task,
+                              view.reason.empty() ? "it has not ended" : view.reason);
+  }
+  if (!IsGood(view.outcome)) {
+    const std::string& why = view.failure.message.empty() ? view.reason : view.failure.message;
+    return FailedPrecondition("'%s' has no result: it did not succeed%s", query.task,
+                              why.empty() ? "" : absl::StrFormat(" (%s)", why));
+  }
+  if (const auto it = run.results.find(task); it != run.results.end()) answer.result = it->second;
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::sched

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// What workers report: each report is taken once, in its order, and only from the session that owns the attempt.
+#include <algorithm>
+
+#include "millrace/base/status.h"
+#include "millrace/sched/core.h"
+#include "millrace/sched/retry.h"
+
+namespace millrace::sched {
+namespace {
+
+// Before an attempt that its worker gave back unasked is handed out again: two that disagree must not play ping-pong.
+constexpr Duration kReturnPause = std::chrono::milliseconds(500);
+
+}  // namespace
+
+void Core::OnReport(PeerId peer, const Report& report) {
+  Session* session = Authentic(peer, report.session);
+  if (session == nullptr) return;
+  HeardOf(*session, false);
+  Acknowledge(*session, report.orders_through);
+  if (report.reports.empty() && report.started.empty() && report.orders_through < session->orders_sent) {
+    Resend(*session);
+  }
+  for (const AttemptId id : report.started) {
+    const std::uint32_t index = attempts_.Find(id);
+    if (index == kNone || attempts_[index].session != session->index) continue;
+    const TaskKey key = attempts_[index].task;
+    Run& run = *RunAt(key.run);
+    if (run.tasks.phase[key.task] != Phase::kAssigned) continue;
+    run.tasks.started[key.task] = now_ - run.submitted;
+    SetPhase(run, key.task, Phase::kRunning);
+  }
+  if (report.reports.empty()) return;
+  Recorded recorded{.session = session->id, .through = 0, .dropped = {}};
+  std::uint64_t number = report.first_number;
+  for (const AttemptReport& attempt : report.reports) {
+    if (number > session->reports_through + 1 || number == 0) break;
+    if (number++ <= session->reports_through) {
+      ++outcomes_dropped_;
+      continue;
+    }
+    ++session->reports_through;
+    if (TakeReport(*session, attempt)) continue;
+    ++outcomes_dropped_;
+    recorded.dropped.push_back(attempt.attempt);
+  }
+  recorded.through = session->reports_through;
+  session->recorded_after = std::max(session->recorded_after, position_);
+  SendTo(peer, std::move(recorded), session->recorded_after);
+}
+
+// False: not, or no longer, the sender's.
+bool Core::TakeReport(Session& session, const AttemptReport& report) {
+  const std::uint32_t index = attempts_.Find(report.attempt);
+  if (index == kNone || attempts_[index].session != session.index) return false;
+  const TaskKey key = attempts_[index].task;
+  Run& run = *RunAt(key.run);
+  if (report.kind == ReportKind::kReturned) {
+    const bool asked = attempts_[index].taking_back || session.draining;
+    GiveBack(run, key.task, Outcome::kNone, !asked);
+    return true;
+  }
+  ++session.completed;
+  std::optional<Duration> round_trip;
+  if (attempts_[index].direct) round_trip = now_ - attempts_[index].assigned - report.execution;
+  if (report.outcome == Outcome::kSucceeded || report.outcome == Outcome::kFailed) {
+    session.speed.Add(std::max(report.execution, Duration::zero()), round_trip);
+  }
+  TakeFinished(session, run, key.task, report);
+  return true;
+}
+
+void Core::TakeFinished(Session& session, Run& run, std::uint32_t task, const AttemptReport& report) {
+  const Attempt& attempt = attempts_[run.tasks.attempt[task]];
+  ++tasks_completed_;
+  switch (report.outcome) {
+    case Outcome::kSucceeded:
+      if (report.result.size <= config_.max_payload && report.result.bytes.size() <= config_.max_payload) {
+        return TakeSuccess(run, task, report);
+      }
+      break;
+    case Outcome::kSkipped:
+      Commit(TaskEnded{.task = {run.id, task},
+                       .attempt = report.attempt,
+                       .outcome = Outcome::kSkipped,
+                       .result = {},
+                       .failure = {},
+                       .reason = report.failure.message,
+                       .execution = report.execution});
+      return;
+    case Outcome::kCancelled:
+      if (attempt.cancel_asked) {
+        Commit(TaskEnded{.task = {run.id, task},
+                         .attempt = report.attempt,
+                         .outcome = Outcome::kCancelled,
+                         .result = {},
+                         .failure = {},
+                         .reason = StopReason(run),
+                         .execution = report.execution});
+        return;
+      }
+      return GiveBack(run, task, Outcome::kCancelled, true);
+    case Outcome::kLost: return GiveBack(run, task, Outcome::kLost, true);
+    default: break;
+  }
+  TakeFailure(session, run, task, report);
+}
+
+void Core::TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report) {
+  const JournalPosition at = Commit(TaskEnded{.task = {run.id, task},
+                                              .attempt = report.attempt,
+                                              .outcome = Outcome::kSucceeded,
+                                              .result = report.result,
+                                              .failure = {},
+                                              .reason = {},
+                                              .execution = report.execution});
+  const auto it = run.cache_key.find(task);
+  if (it == run.cache_key.end()) return;
+  actions_->push_back(
+      {.after = at, .body = Remember{.key = it->second, .task = run.Spec(task).name, .result = report.result}});
+  run.cache_key.erase(it);
+}
+
+void Core::TakeFailure(Session& session, Run& run, std::uint32_t task, const AttemptReport& report) {
+  Outcome outcome = report.outcome;
+  Failure failure = report.failure;
+  if (outcome == Outcome::kSucceeded) {
+    failure.message =
+        absl::StrFormat("the result has %d bytes; max_payload_size is %d",
+                        std::max<std::uint64_t>(report.result.size, report.result.bytes.size()), config_.max_payload);
+    failure.transient = false;
+    outcome = Outcome::kFailed;
+  } else if (outcome != Outcome::kFailed && outcome != Outcome::kTimedOut) {
+    ++protocol_errors_;
+    failure.message = absl::StrFormat("worker %s reported outcome number %d, which is not for a worker to give",
+                                      session.name, static_cast<int>(outcome));
+    outcome = Outcome::kFailed;
+  }
+  failure.worker = session.name;
+  failure.host = session.host;
+  failure.try_number = run.tasks.tries[task];
+  const Policy& policy = run.PolicyOf(task);
+  const bool stopping = (run.Stopping() && !policy.always_run) || attempts_[run.tasks.attempt[task]].cancel_asked;
+  const bool transient = failure.transient || outcome == Outcome::kTimedOut;
+  const std::uint32_t charged = run.tasks.charged[task];
+  if (!stopping && charged < RetriesAllowed(policy, transient, config_.max_retry_attempts)) {
+    const Duration pause = BackoffBefore(policy, charged, random_);
+    run.wake[task] = now_ + pause;
+    Story& story = run.stories[task];
+    story.reason = absl::StrFormat("try %d on %s failed: %s; next try after %s", failure.try_number, session.name,
+                                   failure.message, FormatDuration(pause));
+    story.failure = std::move(failure);
+    Commit(AttemptEnded{.task = {run.id, task},
+                        .attempt = report.attempt,
+                        .outcome = outcome,
+                        .charged = true,
+                        .suspect = false,
+                        .crashed = false});
+    return;
+  }
+  std::string reason;
+  if (!policy.idempotent && !stopping) reason = "not tried again: the module is not idempotent";
+  Commit(TaskEnded{.task = {run.id, task},
+                   .attempt = report.attempt,
+                   .outcome = outcome,
+                   .result = {},
+                   .failure = std::move(failure),
+                   .reason = std::move(reason),
+                   .execution = report.execution});
+}
+
+// Back to the queue, no retry consumed: it was not the task's fault. kNone tells that it never started.
+void Core::GiveBack(Run& run, std::uint32_t task, Outcome outcome, bool pause) {
+  const Attempt& attempt = attempts_[run.tasks.attempt[task]];
+  const Policy& policy = run.PolicyOf(task);
+  if (attempt.cancel_asked || (run.Stopping() && !policy.always_run)) return EndCancelled(run, task);
+  if (!policy.idempotent && outcome != Outcome::kNone) {
+    Failure failure;
+    failure.worker = names_[attempt.worker].name;
+    failure.host = names_[attempt.worker].host;
+    failure.try_number = run.tasks.tries[task];
+    failure.message = absl::StrFormat("worker %s gave it up after it may have started", failure.worker);
+    return EndTask(run, task, Outcome::kLost, std::move(failure), "not tried again: the module is not idempotent");
+  }
+  if (pause) run.wake[task] = now_ + kReturnPause;
+  Commit(AttemptEnded{.task = {run.id, task},
+                      .attempt = attempt.id,
+                      .outcome = outcome,
+                      .charged = false,
+                      .suspect = false,
+                      .crashed = false});
+}
+
+}  // namespace millrace::sched

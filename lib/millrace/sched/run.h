@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run: the submitted job, its graph, the columns of its tasks, and what becomes of it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "millrace/base/digest.h"
+#include "millrace/base/ids.h"
+#include "millrace/base/time.h"
+#include "millrace/model/job.h"
+#include "millrace/model/view.h"
+#include "millrace/sched/job_graph.h"
+#include "millrace/sched/task_table.h"
+
+namespace millrace::sched {
+
+// What only few tasks have.
+struct Story {
+  Failure failure;
+  std::string reason;                        // why it waits, was skipped, was cancelled, is not tried again
+  std::uint32_t blame = kNone;               // the dependency that doomed it
+  std::vector<std::string> crashed_workers;  // that went down while it ran
+};
+
+struct Run {
+  RunId id;
+  std::uint32_t slot = kNone;
+  JobSpec job;
+  JobGraph graph;
+  TaskTable tasks;
+  std::uint64_t token = 0;
+  std::int64_t submitted_unix_ms = 0;
+  Instant submitted{};
+
+  // ---- durable: changed by Apply only ----
+  RunState state = RunState::kRunning;
+  bool cancelled = false;
+  std::string cancel_reason;
+  bool cancelled_first = false;  // before anything failed: the run ends as cancelled
+  bool failed = false;
+  std::string root_cause;
+  bool root_is_teardown = false;  // an always_run task failed first; a real failure takes its place
+  std::uint32_t open = 0;         // tasks that have not ended
+  absl::flat_hash_map<std::uint32_t, Story> stories;
+  absl::flat_hash_map<std::uint32_t, Payload> results;
+
+  // ---- can be found out again ----
+  std::array<std::uint32_t, kPhases> by_phase{};
+  std::array<std::uint32_t, kOutcomes> by_outcome{};
+  std::uint32_t ignored = 0;
+  std::vector<std::uint32_t> pending;  // tasks to look at before the step ends
+  bool unsettled = false;              // on the list of runs with something pending
+  bool swept = false;                  // what had not started when it failed or was cancelled has been ended
+  bool active = false;                 // its classes are held
+  std::vector<std::uint32_t> classes;  // those it holds
+  absl::flat_hash_map<std::uint32_t, Instant> wake;      // of tasks backing off or recalling
+  absl::flat_hash_map<std::uint32_t, Digest> cache_key;  // to remember their results under
+  std::uint64_t changed = 0;
+  Instant ended{};
+  Instant announced{};
+  Instant announce_at = kNever;  // the timer that is set for it
+  bool announce = false;
+  bool announced_end = false;
+  JournalPosition accepted_at = 0;
+  JournalPosition last_at = 0;  // of its newest record
+  std::vector<std::string> warnings;
+
+  const TaskSpec& Spec(std::uint32_t task) const { return job.tasks[task]; }
+  const Policy& PolicyOf(std::uint32_t task) const { return job.policies[job.tasks[task].policy]; }
+  const ModuleSpec& ModuleOf(std::uint32_t task) const { return job.modules[job.tasks[task].module]; }
+  const Requirements& RequirementsOf(std::uint32_t task) const {
+    return job.requirements[job.tasks[task].requirements];
+  }
+  // Nothing but always_run tasks starts any more.
+  bool Stopping() const { return cancelled || (failed && job.fail_mode == FailMode::kFailFast); }
+  std::uint32_t Of(Phase phase) const { return by_phase[static_cast<std::size_t>(phase)]; }
+  std::uint32_t Of(Outcome outcome) const { return by_outcome[static_cast<std::size_t>(outcome)]; }
+  const Story* StoryOf(std::uint32_t task) const {
+    const auto it = stories.find(task);
+    return it == stories.end() ? nullptr : &it->second;
+  }
+};
+
+}  // namespace millrace::sched

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/sched/job_graph.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "rig.h"
+
+namespace millrace::sched {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kMax = 1000;
+
+std::string Refusal(const JobSpec& job) {
+  const absl::Status checked = CheckJob(job, kMax);
+  if (!checked.ok()) return TextOf(checked);
+  const auto graph = BuildGraph(job);
+  return graph.ok() ? "" : TextOf(graph.status());
+}
+
+TEST(JobGraphTest, CountsWavesAndPaths) {
+  const Job job = Job().Task("a").Task("b", "a").Task("c", "a b?").Task("d", "c").Task("e");
+  ASSERT_EQ(Refusal(job.spec), "");
+  const JobGraph graph = BuildGraph(job.spec).value();
+  EXPECT_THAT(graph.wave, ElementsAre(1, 2, 3, 4, 1));
+  EXPECT_THAT(graph.below, ElementsAre(3, 2, 1, 0, 0));
+  EXPECT_EQ(graph.waves, 4u);
+  ASSERT_EQ(graph.Dependants(1).size(), 1u);
+  EXPECT_EQ(graph.Dependants(1)[0].target(), 2u);
+  EXPECT_TRUE(graph.Dependants(1)[0].optional());
+  EXPECT_FALSE(graph.Dependants(0)[0].optional());
+}
+
+TEST(JobGraphTest, A14_ACycleIsNamedAsAWhole) {
+  Job job = Job().Task("start").Task("a", "start").Task("b", "a").Task("c", "b").Task("end", "c");
+  job.spec.tasks[1].needs.push_back({.task = 3});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("a -> c -> b -> a"));
+}
+
+TEST(JobGraphTest, A14_SelfReferenceMissingAndDuplicateAreRefused) {
+  Job self = Job().Task("a");
+  self.spec.tasks[0].needs.push_back({.task = 0});
+  EXPECT_THAT(Refusal(self.spec), HasSubstr("'a' needs itself"));
+  Job missing = Job().Task("a");
+  missing.spec.tasks[0].needs.push_back({.task = 5});
+  EXPECT_THAT(Refusal(missing.spec), HasSubstr("needs task number 5, but there are only 1"));
+  const Job twice = Job().Task("a").Task("a");
+  EXPECT_THAT(Refusal(twice.spec), HasSubstr("both named 'a'"));
+  EXPECT_THAT(Refusal(JobSpec{}), HasSubstr("has no tasks"));
+}
+
+TEST(JobGraphTest, A14_IndexesAndAmountsOutOfRangeAreRefused) {
+  Job job = Job().Task("a");
+  job.spec.tasks[0].module = 3;
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("names module 3 of 1"));
+  job = Job().Task("a");
+  job.spec.tasks[0].policy = 9;
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("names policy 9 of 1"));
+  job = Job().Task("a");
+  job.spec.tasks[0].requirements = 9;
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("names requirements 9 of 1"));
+  job = Job().Task("a", "", {}, {.cpus = 5000});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("requires 5000 cpus; allowed are 0 to 4096"));
+  job = Job().Task("a", "", {}, {.tools = {"cmake>="}});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("cmake>="));
+  job = Job().Task("a", "", {.retries = -1});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("retries = -1"));
+  job = Job().Task("a");
+  job.spec.tasks[0].inputs = Bytes(std::string(kMax + 1, 'x'));
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("1001 bytes; at most 1000"));
+  job = Job().Task(std::string(kMaxName + 1, 'n'));
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("at most 1024"));
+}
+
+}  // namespace
+}  // namespace millrace::sched
