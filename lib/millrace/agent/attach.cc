@@ -137,7 +137,8 @@ void Agent::State::OnWelcome(Welcome welcome) {
   link.hello_at = kNever;
   link.backoff = config.reconnect_first;
   outbox.Rewind();
-  speech.report_owed = true;
+  speech.report_owed = !outbox.empty();
+  speech.notice_at = kNever;  // what is missing is sent again without being asked for
   speech.resend_at = kNever;
   speech.resend_delay = kResendFirst;
 }

@@ -10,9 +10,12 @@ bool Agent::State::TakeOrder(SessionId session, std::uint64_t number) {
   if (session != link.session) return false;
   if (number == link.orders_through + 1) {
     ++link.orders_through;
+    speech.notice_at = kNever;  // what comes next tells whether anything is still missing
     return true;
   }
-  WantNotice();  // a gap, or one sent again because our word of it was lost: either way it helps to say where we are
+  // Something is missing: say so. One that came again is not worth a word, the next heartbeat covers it; answering it
+  // could make the broker send again what is still on its way.
+  if (number > link.orders_through) WantNotice();
   return false;
 }
 

@@ -77,8 +77,8 @@ struct Agent::State {
     Instant exit_by = kNever;
   };
   struct Speech {
-    bool report_owed = false;    // a Report is due, if only for its orders_through
-    Instant notice_at = kNever;  // orders are missing, or were sent for nothing
+    bool report_owed = false;    // unrecorded reports to a broker that has just welcomed us
+    Instant notice_at = kNever;  // when to say that orders are missing
     Instant noticed{};
     Instant batch_until{};
     Instant resend_at = kNever;

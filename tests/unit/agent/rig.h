@@ -56,11 +56,14 @@ class Rig {
     }
     now_ = end;
   }
-  // The same while a broker is alive: a beacon every second.
+  // The same while a broker is alive: a beacon every second, and an answer to every ping.
   void PassAlive(Duration time, Epoch epoch = 1) {
     for (Duration passed{}; passed < time; passed += seconds(1)) {
       Pass(std::min<Duration>(seconds(1), time - passed));
       HearBeacon(epoch);
+      for (const Ping& ping : Sent<Ping>()) {
+        if (ping.nonce > answered_) Say(Pong{.nonce = answered_ = ping.nonce});
+      }
     }
   }
   // The process stands still: nobody wakes anything.
@@ -193,6 +196,7 @@ class Rig {
   Actions done_;
   SessionId session_;
   std::uint64_t orders_ = 0;
+  std::uint64_t answered_ = 0;
 };
 
 }  // namespace millrace::agent
