@@ -131,6 +131,16 @@ constexpr std::string_view ShortTypeName() {
   return colon == std::string_view::npos ? name : name.substr(colon + 2);
 }
 
+// Whether E has enumerators that can be named at all: std::byte, for one, has none.
+template <class E>
+  requires std::is_enum_v<E>
+consteval bool HasEnumNames() {
+  for (std::size_t i = 0; i < names_detail::kMostEnumerators; ++i) {
+    if (!names_detail::kEnumTable<E>[i].empty()) return true;
+  }
+  return false;
+}
+
 // "timed_out" for Outcome::kTimedOut; "" for a value that is no enumerator, or one outside [0, 64).
 template <class E>
 requires std::is_enum_v<E>
