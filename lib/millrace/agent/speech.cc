@@ -20,9 +20,8 @@ bool Agent::State::HintDue(const Slot& slot, Duration age) const {
 // dry goes at once, since somebody may be waiting for it.
 bool Agent::State::ReportsDue() const {
   if (speech.report_owed || now >= speech.notice_at) return true;
-  if (outbox.unsent() > 0) {
-    return backlog.empty() || now >= speech.batch_until || outbox.unsent() >= kBatchSize;
-  }
+  if (outbox.unsent() > 0 && (backlog.empty() || now >= speech.batch_until || outbox.unsent() >= kBatchSize))
+    return true;
   for (std::uint32_t index = 0; index < slots.size(); ++index) {
     if (HintDue(slots[index], kStartedHint)) return true;
   }
@@ -42,11 +41,8 @@ void Agent::State::Speak() {
       return TendLink();
     }
   }
-  if (ReportsDue()) {
-    SendReports();
-  } else if (now >= output.DueAt()) {
-    SendOutput();
-  }
+  if (ReportsDue()) SendReports();
+  if (now >= output.DueAt()) SendOutput();
 }
 
 void Agent::State::SendReports() {
