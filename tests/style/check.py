@@ -72,6 +72,7 @@ LIBRARIES = [
     (re.compile(r"httplib\.h$"), ["lib/millrace/serve"]),
     (re.compile(r"CLI/"), ["lib/millrace/host", "broker", "worker", "tools"]),
     (re.compile(r"openssl/"), ["lib/millrace/base"]),
+    (re.compile(r"xx(hash|h3)\.h$"), ["lib/millrace/net"]),
 ]
 
 IMPURE_INCLUDES = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "iostream", "fstream", "ctime",

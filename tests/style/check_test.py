@@ -58,6 +58,7 @@ PLANTED = [
     ("library", "lib/millrace/client/a.cc", HEAD + "#include <httplib.h>\n", 2),
     ("library", "lib/millrace/yaml/a.cc", HEAD + "#include <CLI/CLI.hpp>\n", 2),
     ("library", "lib/millrace/store/a.cc", HEAD + "#include <openssl/evp.h>\n", 2),
+    ("library", "lib/millrace/wire/a.cc", HEAD + "#include <xxhash.h>\n", 2),
     ("pure", "lib/millrace/sched/a.cc", HEAD + "#include <mutex>\n", 2),
     ("pure", "lib/millrace/agent/a.cc", HEAD + "auto t = std::chrono::steady_clock::time_point();\n", 2),
     ("pure", "lib/millrace/agent/a.cc", HEAD + "auto t = Clock::now();\n", 2),

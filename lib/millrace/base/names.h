@@ -133,7 +133,7 @@ constexpr std::string_view ShortTypeName() {
 
 // Whether E has enumerators that can be named at all: std::byte, for one, has none.
 template <class E>
-  requires std::is_enum_v<E>
+requires std::is_enum_v<E>
 consteval bool HasEnumNames() {
   for (std::size_t i = 0; i < names_detail::kMostEnumerators; ++i) {
     if (!names_detail::kEnumTable<E>[i].empty()) return true;
