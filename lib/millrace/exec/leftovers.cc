@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/exec/leftovers.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <thread>
+
+#include "absl/strings/str_format.h"
+#include "millrace/exec/environment.h"
+#include "millrace/exec/fd.h"
+#include "millrace/exec/tree.h"
+
+namespace millrace::exec {
+namespace {
+
+unsigned long long PidNamespace() {
+  struct stat status {};
+  return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
+// The mark of a process, or "" for none. Of the processes of others we may not read it, nor could we kill them.
+std::string MarkOf(pid_t pid) {
+  const UniqueFd fd(open(("/proc/" + std::to_string(pid) + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return "";
+  std::string text(1, '\0');
+  char buffer[16384];
+  for (ssize_t n; (n = read(fd.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+  const std::string wanted = std::string(1, '\0') + kSlotVariable + "=";
+  const std::size_t at = text.find(wanted);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + wanted.size();
+  const std::size_t end = text.find('\0', begin);
+  return text.substr(begin, end == std::string::npos ? end : end - begin);
+}
+
+// Signals until nothing matches any more: a process may have started another since it was listed.
+int KillWhile(const std::function<bool(const ProcessInfo&)>& matches) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  int signalled = 0;
+  for (bool found = true; found && std::chrono::steady_clock::now() < until;) {
+    found = false;
+    for (const ProcessInfo& process : AllProcesses()) {
+      if (process.pid == getpid() || !process.alive() || !matches(process)) continue;
+      found = true;
+      if (SignalProcess(process.pid, process.start_time, SIGKILL)) ++signalled;
+    }
+    if (found) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return signalled;
+}
+
+bool IsOrphanMark(const std::string& mark, unsigned long long our_namespace) {
+  unsigned long long space = 0, start_time = 0;
+  int worker = 0;
+  if (std::sscanf(mark.c_str(), "%llu-%d-%llu-", &space, &worker, &start_time) != 3) return false;
+  if (space != our_namespace || our_namespace == 0) return false;
+  const std::optional<ProcessInfo> info = ReadProcess(worker);
+  return !info || !info->alive() || info->start_time != start_time;
+}
+
+}  // namespace
+
+std::string NewSlotMark() {
+  static std::atomic<unsigned> slots{0};
+  const std::optional<ProcessInfo> self = ReadProcess(getpid());
+  return absl::StrFormat("%u-%d-%u-%u", PidNamespace(), getpid(), self ? self->start_time : 0, ++slots);
+}
+
+int KillMarked(std::string_view mark, pid_t supervisor) {
+  return KillWhile([&](const ProcessInfo& process) {
+    if (MarkOf(process.pid) == mark) return true;
+    // The number of a session stays taken while it has members, unless it was empty and came to others since: those
+    // have a living leader.
+    return supervisor > 0 && process.session == supervisor && process.pid != supervisor && !ReadProcess(supervisor);
+  });
+}
+
+int KillLeftovers() {
+  const unsigned long long our_namespace = PidNamespace();
+  return KillWhile([&](const ProcessInfo& process) {
+    const std::string mark = MarkOf(process.pid);
+    return !mark.empty() && IsOrphanMark(mark, our_namespace);
+  });
+}
+
+}  // namespace millrace::exec

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/exec/leftovers.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "gtest/gtest.h"
+#include "millrace/exec/environment.h"
+#include "tests/unit/exec/support.h"
+
+namespace millrace::exec {
+namespace {
+
+// Starts a daemon that bears `mark`.
+Witness Marked(const TemporaryDirectory& directory, const std::string& mark) {
+  const std::filesystem::path file = directory / mark;
+  EXPECT_TRUE(RunCommand(TestShell(DaemonCommand(file), {{kSlotVariable, mark}}), {}).ok());
+  return AwaitWitness(file);
+}
+
+std::string WithField(std::string mark, int field, const std::string& value) {
+  std::size_t begin = 0;
+  while (field-- > 0) begin = mark.find('-', begin) + 1;
+  return mark.replace(begin, mark.find('-', begin) - begin, value);
+}
+
+TEST(Leftovers, MarksDiffer) { EXPECT_NE(NewSlotMark(), NewSlotMark()); }
+
+TEST(Leftovers, KillsWhatBearsTheMarkAndNothingElse) {
+  const TemporaryDirectory directory;
+  const std::string mine = NewSlotMark(), other = NewSlotMark();
+  const Witness marked = Marked(directory, mine);
+  const Witness unmarked = Marked(directory, other);
+  EXPECT_EQ(KillMarked(mine, 0), 1);
+  EXPECT_TRUE(Eventually([&] { return !marked.Alive(); }));
+  EXPECT_TRUE(unmarked.Alive());
+  EXPECT_EQ(KillMarked(other, 0), 1);
+}
+
+TEST(Leftovers, AtStartOnlyThoseOfDeadWorkersHereAreKilled) {
+  const TemporaryDirectory directory;
+  const std::string mark = NewSlotMark();
+  const Witness living = Marked(directory, mark);                          // its worker is this process
+  const Witness dead = Marked(directory, WithField(mark, 1, "99999999"));  // no such pid
+  const Witness reused = Marked(directory, WithField(mark, 2, "1"));       // this pid, but another process's start
+  const Witness elsewhere = Marked(directory, WithField(WithField(mark, 1, "99999999"), 0, "77"));  // a container's
+  EXPECT_GE(KillLeftovers(), 2);
+  EXPECT_TRUE(Eventually([&] { return !dead.Alive() && !reused.Alive(); }));
+  EXPECT_TRUE(living.Alive());
+  EXPECT_TRUE(elsewhere.Alive());
+  kill(living.pid, SIGKILL);
+  kill(elsewhere.pid, SIGKILL);
+}
+
+}  // namespace
+}  // namespace millrace::exec
