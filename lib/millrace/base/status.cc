@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "absl/strings/cord.h"
+
 namespace millrace {
 namespace {
 
@@ -53,7 +55,10 @@ Blame WhoMustAct(const absl::Status& status) {
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return {status.code(), absl::StrFormat("%s: %s", context, TextOf(status))};
+  absl::Status annotated(status.code(), absl::StrFormat("%s: %s", context, TextOf(status)));
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { annotated.SetPayload(url, payload); });
+  return annotated;
 }
 
 absl::Status ErrnoStatus(int error, std::string_view what) {

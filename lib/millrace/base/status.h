@@ -56,7 +56,7 @@ absl::Status Internal(const absl::FormatSpec<Args...>& format, const Args&... ar
   return Error(absl::StatusCode::kInternal, format, args...);
 }
 
-// The same status with `context: ` in front of its message, as it is handed up.
+// The same status, payloads included, with `context: ` in front of its message, as it is handed up.
 absl::Status Annotate(const absl::Status& status, std::string_view context);
 
 // The status of a failed system call: "open /x: No such file or directory", coded after errno.

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/cord.h"
+
 namespace millrace {
 namespace {
 
@@ -37,6 +39,10 @@ TEST(StatusTest, AnnotateKeepsTheCodeAndPutsContextInFront) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(TextOf(status), "pipeline.yaml:7: no module 'x'");
   EXPECT_TRUE(Annotate(absl::OkStatus(), "anything").ok());
+
+  absl::Status detailed = NotFound("gone");
+  detailed.SetPayload("exit-code", absl::Cord("7"));
+  EXPECT_EQ(Annotate(detailed, "step").GetPayload("exit-code"), absl::Cord("7"));
 }
 
 TEST(StatusTest, ErrnoBecomesACodeAndWords) {
