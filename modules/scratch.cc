@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules/scratch.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+#include "millrace/base/status.h"
+
+namespace millrace::modules {
+
+absl::StatusOr<Scratch> Scratch::Create() {
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+  if (error) return FailedPrecondition("no folder for temporary files: %s (set TMPDIR)", error.message());
+  std::string path = (parent / "millrace-XXXXXX").string();
+  if (mkdtemp(path.data()) == nullptr) return ErrnoStatus(errno, "mkdtemp " + path);
+  return Scratch(std::move(path));
+}
+
+Scratch::~Scratch() {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace millrace::modules
