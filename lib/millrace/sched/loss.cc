@@ -15,18 +15,20 @@ constexpr std::size_t kTasksNamed = 10;
 
 }  // namespace
 
-// After a crash, the oldest attempts that fit the worker's slots may have been running. If that is one, it is blamed;
-// if they are several, all of them run again alone before anything is blamed. The rest never started.
+// After a crash, the oldest attempts that fit the worker's slots may have been running, and those it said so of. If
+// that is one, it is blamed; if they are several, all of them run again alone before anything is blamed. The rest never
+// started.
 void Core::EndSession(Session& session, Departure departure, const std::string& why) {
   const bool before = session.Serving();
   const std::optional<Challenger> challenger = std::exchange(session.challenger, std::nullopt);
   std::vector<std::uint32_t> held;
   std::vector<std::string> names;
-  std::uint32_t running = 0;
+  std::vector<bool> may_have_run;
   for (std::uint32_t at = session.first; at != kNone; at = attempts_[at].next) {
     held.push_back(at);
-    if (!attempts_[at].prefetched) ++running;
     const TaskKey key = attempts_[at].task;
+    const bool hinted = RunAt(key.run)->tasks.phase[key.task] == Phase::kRunning;
+    may_have_run.push_back(hinted || !attempts_[at].prefetched);
     if (names.size() < kTasksNamed) names.push_back(RunAt(key.run)->Spec(key.task).name);
   }
   if (held.size() > names.size()) names.push_back(absl::StrFormat("and %d more", held.size() - names.size()));
@@ -51,9 +53,10 @@ void Core::EndSession(Session& session, Departure departure, const std::string& 
     // It may not know: a silent machine that comes back must say hello again.
     if (crash) Refuse(session.peer, RefusalCode::kUnknownSession, absl::StrFormat("session lost: %s", why), true);
   }
+  const auto running = std::count(may_have_run.begin(), may_have_run.end(), true);
   for (std::size_t i = 0; i < held.size(); ++i) {
     const TaskKey key = attempts_[held[i]].task;
-    const bool suspect = crash && i < running;  // the running ones stand first
+    const bool suspect = crash && may_have_run[i];
     LoseAttempt(held[i], suspect, suspect && running == 1);
     if (suspect) session.blamed.push_back(key);
   }
