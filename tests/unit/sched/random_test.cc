@@ -12,7 +12,7 @@ namespace {
 
 TEST(RandomTest, A01_A07_A09_A51_EveryRunEndsAndNothingIsCommittedTwice) {
   std::uint64_t first = 1;
-  std::uint64_t count = 2000;
+  std::uint64_t count = 600;
   if (const char* seed = std::getenv("MILLRACE_SEED")) {
     first = std::stoull(seed);
     count = 1;
