@@ -49,7 +49,7 @@ LAYERS = {
     "sched": ["base", "model"],
     "agent": ["base", "model"],
     "log": ["base"],
-    "yaml": ["base", "model"],
+    "yaml": ["base", "model", "wire"],
     "store": ["base", "model", "wire"],
     "exec": ["base"],
     "api": ["base", "model", "wire", "exec"],

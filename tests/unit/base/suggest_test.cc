@@ -22,6 +22,13 @@ TEST(SuggestTest, FindsTheNearest) {
   EXPECT_EQ(Nearest("tset", std::vector<std::string>{"best", "tsei"}), "tsei");
 }
 
+TEST(SuggestTest, SwappedNeighboursAreOneMistake) {
+  EXPECT_EQ(Nearest("ets", std::vector<std::string>{"est"}), "est");
+  EXPECT_EQ(Nearest("biuld", std::vector<std::string>{"guild", "build"}), "build");
+}
+
+TEST(SuggestTest, SomethingMustBeTheSame) { EXPECT_EQ(Nearest("q", std::vector<std::string>{"b"}), ""); }
+
 TEST(SuggestTest, IgnoresCase) { EXPECT_EQ(Nearest("COMPILE", Names()), "compile"); }
 
 TEST(SuggestTest, SaysNothingWhenNothingIsNear) {
