@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The messages between a worker and the module host of a slot as frames: [kind, body], positional msgpack.
+// What a worker and its module hosts say to each other, to bytes and back, encoded like frames (frame.h). The stream
+// between them frames these itself. Both ends are one program on one machine, so the frame's own size is the limit.
 #pragma once
 
 #include <string>
@@ -11,8 +12,6 @@
 namespace millrace::wire {
 
 std::string EncodeSlotMessage(const SlotMessage& message);
-
-// Refuses an unknown kind and whatever does not decode. Bytes of the message share the frame's storage.
 absl::StatusOr<SlotMessage> DecodeSlotMessage(const Bytes& frame);
 
 }  // namespace millrace::wire
