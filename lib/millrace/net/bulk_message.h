@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <variant>
 
 #include "millrace/base/bytes.h"
 #include "millrace/base/digest.h"
@@ -55,5 +56,8 @@ struct BulkRefused {
   std::string message;
   friend bool operator==(const BulkRefused&, const BulkRefused&) = default;
 };
+
+// On the wire an array [index, body]: the order is part of the protocol.
+using BulkMessage = std::variant<BulkOffer, BulkRequest, BulkChunk, BulkAck, BulkRefused>;
 
 }  // namespace millrace::net

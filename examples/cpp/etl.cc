@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fetch and validate side by side, process what both agree on, publish.
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "millrace/millrace.h"
+
+namespace {
+
+struct Rows {
+  std::vector<std::int64_t> values;
+};
+
+struct Fetch {
+  static constexpr std::string_view kName = "fetch";
+  absl::StatusOr<Rows> Run(millrace::Context&) const { return Rows{{3, 1, 4, 1, 5, 9, 2, 6}}; }
+};
+
+struct Bounds {
+  std::int64_t limit = 0;
+};
+
+struct Validate {
+  static constexpr std::string_view kName = "validate";
+  std::int64_t limit = 5;
+  absl::StatusOr<Bounds> Run(millrace::Context&) const {
+    if (limit < 0) return absl::InvalidArgumentError("the limit must not be negative");
+    return Bounds{limit};
+  }
+};
+
+struct Statistics {
+  std::vector<std::int64_t> kept;
+  std::int64_t sum = 0;
+};
+
+struct Process {
+  static constexpr std::string_view kName = "process";
+  absl::StatusOr<Statistics> Run(millrace::Context& context, millrace::From<Fetch> rows,
+                                 millrace::From<Validate> bounds) const {
+    Statistics statistics;
+    std::copy_if(rows->values.begin(), rows->values.end(), std::back_inserter(statistics.kept),
+                 [&](std::int64_t value) { return value <= bounds->limit; });
+    statistics.sum = std::accumulate(statistics.kept.begin(), statistics.kept.end(), std::int64_t{0});
+    context.Print(std::to_string(statistics.kept.size()) + " rows kept\n");
+    return statistics;
+  }
+};
+
+struct Publish {
+  static constexpr std::string_view kName = "publish";
+  absl::StatusOr<std::string> Run(millrace::Context&, millrace::From<Process> statistics) const {
+    return "the sum is " + std::to_string(statistics->sum);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  millrace::Pipeline pipeline{Fetch{}, Validate{}, Process{}, Publish{}};
+  return millrace::Main(argc, argv, pipeline.Named("etl"));
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/client/client.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "millrace/base/random.h"
+#include "millrace/base/status.h"
+#include "millrace/wire/codec.h"
+#include "millrace/wire/lz4.h"
+
+namespace millrace::client {
+namespace {
+
+constexpr std::chrono::seconds kLookAgain{5};  // a lost word of a change costs this much, at most
+constexpr std::uint32_t kRowsAtOnce = 1000;
+
+}  // namespace
+
+Client::Client(std::unique_ptr<net::Link> link, net::BlobAccess& blobs, ClientOptions options)
+    : link_(std::move(link)), blobs_(blobs), options_(std::move(options)) {}
+
+Client::~Client() { link_->Close(std::chrono::milliseconds(500)); }
+
+void Client::Take(net::LinkEvent event) {
+  if (auto* down = std::get_if<net::LinkDown>(&event)) {
+    up_ = false;
+    down_reason_ = std::move(down->reason);
+    return;
+  }
+  if (std::holds_alternative<net::LinkUp>(event)) {
+    up_ = true;
+    Hello hello;
+    hello.role = Role::kClient;
+    hello.pid = static_cast<std::uint32_t>(getpid());
+    hello.version = options_.version;
+    link_->Send(std::move(hello));
+    return;
+  }
+  last_heard_ = Clock::now();
+  Message& message = std::get<net::LinkHeard>(event).message;
+  if (auto* answer = std::get_if<Answer>(&message)) {
+    answers_.push_back(std::move(*answer));
+  } else if (auto* welcome = std::get_if<Welcome>(&message)) {
+    blobs_.OnPlanes(welcome->planes);
+  } else if (auto* refused = std::get_if<Refused>(&message)) {
+    if (!refused->retryable) refused_ = FailedPrecondition("the broker refused: %s", refused->reason);
+  } else if (std::holds_alternative<Changed>(message)) {
+    told_of_change_ = true;
+  }
+}
+
+absl::Status Client::Pump(Clock::time_point deadline) {
+  std::vector<net::LinkEvent> events;
+  link_->Receive(events);
+  if (events.empty()) {
+    std::vector<net::PollItem> items;
+    link_->AppendPollItems(items);
+    net::PollItem interrupt;
+    interrupt.fd = interrupt_.fd();
+    items.push_back(interrupt);
+    MILLRACE_RETURN_IF_ERROR(poller_.Wait(items, deadline).status());
+    if (items.back().readable) {
+      interrupt_.Drain();
+      return absl::CancelledError("interrupted");
+    }
+    link_->Receive(events);
+  }
+  for (net::LinkEvent& event : events) Take(std::move(event));
+  return std::exchange(refused_, absl::OkStatus());
+}
+
+absl::StatusOr<Answer> Client::Converse(Message message, std::uint64_t request) {
+  const Clock::time_point give_up = Clock::now() + options_.patience;
+  Clock::time_point ask_at = Clock::time_point::min();
+  answers_.clear();
+  bool was_up = false;
+  while (Clock::now() < give_up) {
+    // Ask at once, whenever the connection is a new one, and when there was no answer for a while.
+    if (up_ && (!was_up || Clock::now() >= ask_at)) {
+      link_->Send(message);
+      ask_at = Clock::now() + options_.ask_again;
+    }
+    was_up = up_;
+    MILLRACE_RETURN_IF_ERROR(Pump(std::min(give_up, up_ ? ask_at : give_up)));
+    for (Answer& answer : answers_) {
+      if (answer.request != request) continue;  // of a question that was given up
+      if (answer.code == 0) return std::move(answer);
+      return absl::Status(static_cast<absl::StatusCode>(answer.code), Av(answer.message));
+    }
+    answers_.clear();
+  }
+  const std::string seconds = FormatDuration(options_.patience);
+  if (up_) return Unavailable("the broker did not answer within %s", seconds);
+  return Unavailable("no broker answered within %s%s%s; is it running, and is the address right?", seconds,
+                     down_reason_.empty() ? "" : ": ", down_reason_);
+}
+
+absl::StatusOr<Submitted> Client::Submit(JobSpec job) {
+  millrace::Submit submit;
+  submit.request = ++last_request_;
+  submit.token = EntropyFromSystem();
+  std::string encoded = wire::Encode<wire::Layout::kPositional>(job);
+  if (encoded.size() > net::kSubmissionInlineLimit && !blobs_.stays_inline()) {
+    // The bulk plane's address comes with the broker's first answer.
+    Query hello;
+    hello.kind = QueryKind::kBroker;
+    MILLRACE_RETURN_IF_ERROR(Ask(std::move(hello)).status());
+    const Bytes bytes(std::move(encoded));
+    submit.job_digest = Sha256(bytes.view());
+    MILLRACE_RETURN_IF_ERROR(Annotate(blobs_.Store(*submit.job_digest, bytes), "handing over the pipeline"));
+  } else {
+    submit.job = std::move(job);
+  }
+  const std::uint64_t request = submit.request;
+  MILLRACE_ASSIGN_OR_RETURN(Answer answer, Converse(std::move(submit), request));
+  return Submitted{answer.run, std::move(answer.lines)};
+}
+
+absl::StatusOr<Answer> Client::Ask(Query query) {
+  query.request = ++last_request_;
+  const std::uint64_t request = query.request;
+  return Converse(std::move(query), request);
+}
+
+absl::StatusOr<Answer> Client::Tell(Command command) {
+  command.request = ++last_request_;
+  const std::uint64_t request = command.request;
+  return Converse(std::move(command), request);
+}
+
+absl::StatusOr<Bytes> Client::Result(RunId run, const std::string& task, std::uint64_t max_size) {
+  Query query;
+  query.kind = QueryKind::kResult;
+  query.run = run;
+  query.task = task;
+  MILLRACE_ASSIGN_OR_RETURN(Answer answer, Ask(std::move(query)));
+  Bytes packed = answer.result.bytes;
+  if (answer.result.digest && packed.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(packed, blobs_.Fetch(*answer.result.digest, answer.result.size));
+  }
+  if (packed.empty()) return Bytes();
+  return wire::UnpackPayload(packed, max_size);
+}
+
+// One round of questions; true when the run has ended and every change was seen.
+absl::StatusOr<bool> Client::Refresh(RunId run, const OnChange& on_change, RunView& view) {
+  told_of_change_ = false;
+  Query query;
+  query.kind = QueryKind::kRun;
+  query.run = run;
+  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, Ask(query));
+  if (answer.runs.empty()) return Internal("the broker's answer about run %s was empty", RunName(run));
+  view = answer.runs.front();
+  std::vector<TaskView> changed;
+  query.kind = QueryKind::kTasks;
+  query.limit = kRowsAtOnce;
+  for (bool more = task_cursor_ < view.changed || task_cursor_ == 0; more;) {
+    query.since = task_cursor_;
+    MILLRACE_ASSIGN_OR_RETURN(Answer rows, Ask(query));
+    more = rows.more;
+    task_cursor_ = std::max(task_cursor_, rows.next);
+    std::move(rows.tasks.begin(), rows.tasks.end(), std::back_inserter(changed));
+  }
+  on_change(view, changed);
+  return HasEnded(view.state);
+}
+
+absl::StatusOr<RunView> Client::Watch(RunId run, const OnChange& on_change, std::chrono::milliseconds broker_patience) {
+  task_cursor_ = 0;
+  RunView view;
+  last_heard_ = Clock::now();
+  while (true) {
+    const absl::StatusOr<bool> ended = Refresh(run, on_change, view);
+    if (ended.ok() && *ended) return view;
+    if (!ended.ok() && ended.status().code() != absl::StatusCode::kUnavailable) return ended.status();
+    const Clock::time_point look_at = Clock::now() + kLookAgain;
+    while (!told_of_change_ && Clock::now() < look_at) MILLRACE_RETURN_IF_ERROR(Pump(look_at));
+    if (Clock::now() - last_heard_ > broker_patience) {
+      return Unavailable("nothing was heard of the broker for %s; the run goes on there if it is alive",
+                         FormatDuration(broker_patience));
+    }
+  }
+}
+
+}  // namespace millrace::client

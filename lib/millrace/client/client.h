@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client of a broker: submits, watches, asks. Blocking, one thread; over ZeroMQ or inside one process alike.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "millrace/model/job.h"
+#include "millrace/model/message.h"
+#include "millrace/net/link.h"
+#include "millrace/net/wakeup.h"
+
+namespace millrace::client {
+
+struct ClientOptions {
+  std::string version;
+  std::chrono::milliseconds patience = std::chrono::seconds(10);  // without any word of the broker
+  std::chrono::milliseconds ask_again = std::chrono::seconds(2);  // an unanswered question is asked again
+};
+
+struct Submitted {
+  RunId run;
+  std::vector<std::string> warnings;  // "no known worker can run ..."
+};
+
+class Client {
+ public:
+  // `blobs` must outlive the client.
+  Client(std::unique_ptr<net::Link> link, net::BlobAccess& blobs, ClientOptions options);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Accepted exactly once, however often the network makes it be said. Unavailable: no broker answered within the
+  // patience.
+  absl::StatusOr<Submitted> Submit(JobSpec job);
+  // The Answer of the broker; its error is this status.
+  absl::StatusOr<Answer> Ask(Query query);
+  absl::StatusOr<Answer> Tell(Command command);
+  // The unpacked result of a task, fetched from wherever it is: msgpack.
+  absl::StatusOr<Bytes> Result(RunId run, const std::string& task, std::uint64_t max_size);
+
+  // Called with the run and those of its tasks that have changed since the last call.
+  using OnChange = std::function<void(const RunView&, std::span<const TaskView>)>;
+  // Follows the run until it has ended, and returns its last view. Cancelled when Interrupt was called; Unavailable
+  // when the broker was not heard for `broker_patience` (the run goes on without us).
+  absl::StatusOr<RunView> Watch(RunId run, const OnChange& on_change, std::chrono::milliseconds broker_patience);
+  // Any thread and signal handlers' helpers: makes a blocked call return Cancelled, once.
+  void Interrupt() { interrupt_.Signal(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  absl::StatusOr<Answer> Converse(Message message, std::uint64_t request);
+  // Waits until something happened or the deadline passed, and takes it in.
+  absl::Status Pump(Clock::time_point deadline);
+  void Take(net::LinkEvent event);
+  absl::StatusOr<bool> Refresh(RunId run, const OnChange& on_change, RunView& view);
+
+  std::unique_ptr<net::Link> link_;
+  net::BlobAccess& blobs_;
+  ClientOptions options_;
+  net::Poller poller_;
+  net::Wakeup interrupt_;
+  std::uint64_t last_request_ = 0;
+  bool up_ = false;
+  std::string down_reason_;
+  absl::Status refused_;
+  std::vector<Answer> answers_;
+  Clock::time_point last_heard_ = Clock::now();
+  std::uint64_t task_cursor_ = 0;  // of the run being watched
+  bool told_of_change_ = false;
+};
+
+}  // namespace millrace::client

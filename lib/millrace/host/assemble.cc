@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/host/assemble.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "millrace/api/host.h"
+#include "millrace/base/random.h"
+#include "millrace/base/status.h"
+#include "millrace/exec/detect.h"
+#include "millrace/host/version.h"
+#include "millrace/net/endpoint.h"
+#include "millrace/net/remote_link.h"
+#include "millrace/serve/process_watch.h"
+
+namespace millrace::host {
+namespace {
+
+// "cmake=3.25.1" or "docker".
+Tool ToolOf(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) return {text, ""};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+Offer OfferOf(const Options& options, const Registry& registry) {
+  const exec::Machine machine = exec::DetectMachine();
+  Offer offer;
+  offer.os = options.os.empty() ? machine.os : options.os;
+  offer.arch = options.arch.empty() ? machine.arch : options.arch;
+  offer.cpus = options.max_parallel_modules != 0 ? options.max_parallel_modules : machine.cpus;
+  offer.memory = options.memory != 0 ? options.memory : machine.memory;
+  offer.tags = options.tags;
+  offer.resources = options.resources;
+  offer.modules = registry.Offered();
+  for (const std::string& text : options.installed_tools) offer.tools.push_back(ToolOf(text));
+  if (options.detect_tools) {
+    for (const exec::FoundTool& found : exec::DetectTools()) {
+      bool said = false;  // what somebody says beats what is found
+      for (const Tool& tool : offer.tools) said |= tool.name == found.name;
+      if (!said) offer.tools.push_back({found.name, found.version});
+    }
+  }
+  return offer;
+}
+
+}  // namespace
+
+std::string Version() { return kVersion; }
+
+serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network) {
+  serve::BrokerOptions broker;
+  broker.data_dir = options.data_dir;
+  broker.cache = !options.no_cache;
+  sched::Config& brain = broker.brain;
+  brain.version = Version();
+  brain.heartbeat_interval = options.worker_heartbeat_interval;
+  brain.lease = options.worker_heartbeat_timeout;
+  brain.capability_timeout = options.capability_timeout;
+  brain.execution_timeout = options.remote_execution_timeout;
+  brain.max_retry_attempts = options.max_retry_attempts;
+  brain.crash_limit = options.crash_limit;
+  brain.expect_workers = options.expect_workers;
+  brain.max_payload = static_cast<std::uint64_t>(options.max_payload_size);
+  brain.compression = options.enable_compression;
+  brain.prefer_local = options.prefer_local_execution;
+  brain.prefetch_limit = options.prefetch_limit;
+  brain.run_retention = options.run_retention;
+  brain.runs_kept = options.runs_kept;
+  if (!with_network) {
+    brain.expect_workers = 0;
+    return broker;
+  }
+  serve::BrokerNetwork& network = broker.network.emplace();
+  network.bind = options.bind;
+  network.port = options.orchestrator_port;
+  network.http = options.http;
+  network.http_port = options.http_port;
+  network.insecure_allow_plaintext_on = options.insecure_allow_plaintext_on;
+  return broker;
+}
+
+absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local) {
+  serve::WorkerOptions worker;
+  std::error_code error;
+  const auto work_dir = std::filesystem::canonical(options.work_dir, error);
+  if (error) return ErrnoStatus(error.value(), absl::StrFormat("--work-dir %s", options.work_dir));
+  agent::Config& brain = worker.brain;
+  brain.host = serve::HostName();
+  brain.pid = static_cast<std::uint32_t>(getpid());
+  brain.name = options.worker_id;
+  if (brain.name.empty()) brain.name = local ? "local" : absl::StrFormat("%s-%d", brain.host, brain.pid);
+  brain.incarnation = Incarnation{EntropyFromSystem() | 1};  // never 0, which means none
+  brain.version = Version();
+  brain.local = local;
+  brain.offer = OfferOf(options, registry);
+  brain.work_dir = work_dir.string();
+  brain.seed = EntropyFromSystem();
+  brain.broker_lost_timeout = options.broker_lost_timeout;
+  brain.kill_grace = options.kill_grace;
+  brain.drain_timeout = options.drain_timeout;
+  worker.registry = &registry;
+  worker.host_args = {kModuleHostWord};
+  worker.in_process = options.in_process;
+  return worker;
+}
+
+absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& options) {
+  if (options.orchestrator_url.empty()) {
+    return InvalidArgument(
+        "which broker? give --orchestrator tcp://HOST:PORT, or set ORCHESTRATOR_URL (start one with millrace-broker)");
+  }
+  MILLRACE_ASSIGN_OR_RETURN(net::Endpoint control, net::ParseOrchestratorUrl(options.orchestrator_url));
+  RemoteBroker broker;
+  net::RemoteLinkOptions link;
+  link.insecure_allow_plaintext_on = options.insecure_allow_plaintext_on;
+  MILLRACE_ASSIGN_OR_RETURN(broker.link, net::ConnectRemote(context, control, link));
+  broker.blobs = std::make_unique<net::BulkClient>(context, control, options.insecure_allow_plaintext_on);
+  return broker;
+}
+
+client::ClientOptions ClientOptionsOf(const Options&) {
+  client::ClientOptions client;
+  client.version = Version();
+  return client;
+}
+
+absl::Status WriteReadyFile(const std::string& file, const std::string& endpoint) {
+  if (file.empty()) return absl::OkStatus();
+  const std::string temporary = file + ".tmp";
+  {
+    std::ofstream out(temporary, std::ios::trunc);
+    out << endpoint << "\n";
+    if (!out.flush()) return ErrnoStatus(errno, temporary);
+  }
+  if (std::rename(temporary.c_str(), file.c_str()) != 0) return ErrnoStatus(errno, file);
+  return absl::OkStatus();
+}
+
+}  // namespace millrace::host

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/broker.h"
+
+#include <sys/stat.h>
+
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "millrace/base/random.h"
+#include "millrace/base/status.h"
+#include "millrace/exec/lock_file.h"
+#include "millrace/log/log.h"
+#include "millrace/net/topics.h"
+#include "millrace/serve/broker_loop.h"
+#include "millrace/serve/bulk_server.h"
+#include "millrace/serve/clock.h"
+#include "millrace/serve/http.h"
+#include "millrace/serve/local_blobs.h"
+#include "millrace/store/epoch.h"
+#include "millrace/wire/frame.h"
+
+namespace millrace::serve {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status MakePrivateFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return ErrnoStatus(error.value(), absl::StrFormat("--data-dir %s", folder.string()));
+  chmod(folder.c_str(), 0700);  // results may be confidential; a folder that is not ours stays as it is
+  return absl::OkStatus();
+}
+
+// The cache is a help, not a need: trouble is said, and the run goes on without.
+std::optional<store::ResultCache> OpenCache(const BrokerOptions& options) {
+  if (!options.cache || options.data_dir.empty()) return std::nullopt;
+  auto cache = store::ResultCache::Open(options.data_dir / "cache.sqlite");
+  if (cache.ok()) return *std::move(cache);
+  log::Warning("no result cache: %s", TextOf(cache.status()));
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct Broker::State {
+  std::optional<exec::LockFile> lock;
+  std::optional<store::BlobStore> blobs;
+  net::LocalHub hub;
+  SnapshotBoard board;
+  std::string control_endpoint;
+  Planes planes;
+  std::unique_ptr<LocalBlobs> local_blobs;
+  std::unique_ptr<BulkServer> bulk;
+  std::unique_ptr<BrokerLoop> loop;
+  std::unique_ptr<HttpServer> http;
+  std::thread thread;
+
+  absl::Status Bind(net::SocketContext& context, const BrokerNetwork& network, BrokerLoop::Parts& parts);
+};
+
+absl::Status Broker::State::Bind(net::SocketContext& context, const BrokerNetwork& network, BrokerLoop::Parts& parts) {
+  MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint control, net::MakeBindEndpoint(network.bind, network.port));
+  net::RouterOptions router;
+  router.insecure_allow_plaintext_on = network.insecure_allow_plaintext_on;
+  router.probe = Bytes(wire::EncodeMessage(Ping{}));
+  MILLRACE_ASSIGN_OR_RETURN(parts.sockets.control, net::Router::Bind(context, control, router));
+  control_endpoint = parts.sockets.control->endpoint().ToString();
+  net::PubSubOptions pubsub;
+  pubsub.insecure_allow_plaintext_on = network.insecure_allow_plaintext_on;
+  MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint heartbeat, net::PlaneEndpoint(control, net::Plane::kHeartbeat));
+  const std::string beats(1, net::kBeatTopic);
+  MILLRACE_ASSIGN_OR_RETURN(parts.sockets.heartbeat, net::Subscriber::Bind(context, heartbeat, beats, pubsub));
+  MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint events, net::PlaneEndpoint(control, net::Plane::kEvents));
+  MILLRACE_ASSIGN_OR_RETURN(parts.sockets.events, net::Publisher::Bind(context, events, pubsub));
+  MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint bulk_endpoint, net::PlaneEndpoint(control, net::Plane::kBulk));
+  router.probe = {};
+  MILLRACE_ASSIGN_OR_RETURN(bulk, BulkServer::Start(context, bulk_endpoint, router, *blobs, parts.brain.max_payload));
+  planes.heartbeat = parts.sockets.heartbeat->endpoint().ToString();
+  planes.events = parts.sockets.events->endpoint().ToString();
+  planes.bulk = bulk->endpoint();
+  if (!network.http) return absl::OkStatus();
+  const int http_port = network.http_port >= 0 ? network.http_port : (network.port == 0 ? 0 : network.port + 10);
+  MILLRACE_ASSIGN_OR_RETURN(http, HttpServer::Start(network.http_bind, http_port, board));
+  planes.http = http->url();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* context, BrokerOptions options) {
+  auto state = std::make_unique<State>();
+  BrokerLoop::Parts parts;
+  parts.brain = std::move(options.brain);
+  parts.brain.unix_at_zero = UnixAtZero();
+  parts.brain.seed = EntropyFromSystem();
+  parts.log_limit = options.log_limit;
+  if (!options.data_dir.empty()) {
+    MILLRACE_RETURN_IF_ERROR(MakePrivateFolder(options.data_dir));
+    MILLRACE_ASSIGN_OR_RETURN(state->blobs, store::BlobStore::Open(options.data_dir / "blobs"));
+    parts.blobs = state->blobs;
+  }
+  state->local_blobs = std::make_unique<LocalBlobs>(state->blobs);
+  if (options.network) {
+    if (options.data_dir.empty()) return InvalidArgument("a broker with a network needs --data-dir");
+    MILLRACE_ASSIGN_OR_RETURN(state->lock, exec::LockFile::Acquire(options.data_dir / "lock"));
+    MILLRACE_ASSIGN_OR_RETURN(parts.brain.epoch, store::RaiseEpoch(options.data_dir));
+    const absl::Status collected = state->blobs->Collect(options.blob_limit);
+    if (!collected.ok()) log::Warning("cannot tidy up large results: %s", TextOf(collected));
+    MILLRACE_RETURN_IF_ERROR(state->Bind(*context, *options.network, parts));
+    parts.brain.planes = state->planes;
+    parts.insecure_on = options.network->insecure_allow_plaintext_on;
+    if (!parts.insecure_on.empty()) {
+      log::Warning("INSECURE: plaintext is allowed on %s; anyone who reaches it can run commands as this user",
+                   parts.insecure_on);
+    }
+  }
+  parts.cache = OpenCache(options);
+  state->loop = std::make_unique<BrokerLoop>(std::move(parts), state->hub, state->board);
+  state->thread = std::thread([loop = state->loop.get()] { loop->Run(); });
+  return std::unique_ptr<Broker>(new Broker(std::move(state)));
+}
+
+Broker::Broker(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Broker::~Broker() { Stop(Duration::zero()); }
+
+void Broker::Stop(Duration patience) {
+  if (!state_->thread.joinable()) return;
+  state_->loop->AskStop(patience);
+  state_->thread.join();
+  state_->http.reset();
+  state_->bulk.reset();
+  state_->loop.reset();
+}
+
+std::unique_ptr<net::Link> Broker::ConnectLocal() { return state_->hub.Connect(); }
+net::BlobAccess& Broker::local_blobs() { return *state_->local_blobs; }
+const std::string& Broker::control_endpoint() const { return state_->control_endpoint; }
+const Planes& Broker::planes() const { return state_->planes; }
+const SnapshotBoard& Broker::board() const { return state_->board; }
+
+}  // namespace millrace::serve

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/broker_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "millrace/base/status.h"
+#include "millrace/log/log.h"
+#include "millrace/net/topics.h"
+#include "millrace/serve/clock.h"
+#include "millrace/wire/frame.h"
+
+namespace millrace::serve {
+namespace {
+
+constexpr std::size_t kReadAtOnce = 1000;  // messages per socket and turn, so that none starves the others
+constexpr Duration kSnapshotInterval = std::chrono::milliseconds(100);
+constexpr int kStrikes = 3;  // malformed messages until a peer is ignored
+// Speaks for the broker's own program; no link has it.
+constexpr PeerId kOwnPeer{net::kLocalPeerBit | ~std::uint64_t{0}};
+
+void LogNote(const sched::Note& note) {
+  switch (note.severity) {
+    case sched::Severity::kInfo: log::Info("%s", note.text); break;
+    case sched::Severity::kWarning: log::Warning("%s", note.text); break;
+    case sched::Severity::kError: log::Error("%s", note.text); break;
+  }
+}
+
+}  // namespace
+
+BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
+    : parts_(std::move(parts)),
+      hub_(hub),
+      board_(board),
+      brain_(parts_.brain),
+      store_(std::move(parts_.cache), parts_.blobs, store_answers_),
+      logs_(parts_.log_limit) {}
+
+void BrokerLoop::AskStop(Duration patience) { stop_orders_.Push({patience}); }
+
+void BrokerLoop::Run() {
+  while (true) {
+    Collect();
+    StepAll();
+    const Instant now = Now();
+    if (changed_ && now - last_snapshot_ >= kSnapshotInterval) PublishSnapshot(now);
+    if (stop_deadline_ && StopIsDone(now)) return;
+    Wait();
+  }
+}
+
+void BrokerLoop::Collect() {
+  more_to_read_ = false;
+  if (parts_.sockets.control) {
+    CollectControl();
+    CollectHeartbeats();
+  }
+  CollectLocal();
+  CollectStore();
+  std::vector<StopOrder> orders;
+  stop_orders_.DrainInto(orders);
+  for (const StopOrder& order : orders) BeginStop(order.patience);
+}
+
+void BrokerLoop::CollectControl() {
+  std::vector<net::Received> received;
+  more_to_read_ |= parts_.sockets.control->Receive(kReadAtOnce, received) == kReadAtOnce;
+  for (net::Received& item : received) {
+    auto message = wire::DecodeMessage(item.payload);
+    if (message.ok()) {
+      Take(item.peer, *std::move(message), false);
+    } else {
+      Strike(item.peer, TextOf(message.status()));
+    }
+  }
+  for (const PeerId peer : parts_.sockets.control->TakeMalformed()) Strike(peer, "a message was not one frame");
+  for (const PeerId peer : parts_.sockets.control->TakeGone()) Lost(peer);
+}
+
+void BrokerLoop::CollectHeartbeats() {
+  std::vector<net::Published> published;
+  more_to_read_ |= parts_.sockets.heartbeat->Receive(kReadAtOnce, published) == kReadAtOnce;
+  for (net::Published& item : published) {
+    auto message = wire::DecodeMessage(item.payload);
+    if (message.ok() && std::holds_alternative<Beat>(*message)) {
+      Take({}, *std::move(message), true);
+    } else {
+      ++malformed_;
+    }
+  }
+}
+
+void BrokerLoop::CollectLocal() {
+  std::vector<net::LocalHub::Item> items;
+  hub_.inbox().DrainInto(items);
+  for (net::LocalHub::Item& item : items) {
+    if (!item.message) {
+      Lost(item.peer);
+    } else {
+      Take(item.on_heartbeat_channel ? PeerId{} : item.peer, *std::move(item.message), item.on_heartbeat_channel);
+    }
+  }
+}
+
+void BrokerLoop::CollectStore() {
+  std::vector<StoreAnswer> answers;
+  store_answers_.DrainInto(answers);
+  for (StoreAnswer& answer : answers) {
+    if (auto* send = std::get_if<sched::Send>(&answer.body)) {
+      SendTo(send->peer, std::move(send->message));
+    } else if (auto* heard = std::get_if<sched::Heard>(&answer.body)) {
+      events_.push_back(std::move(*heard));
+    } else {
+      events_.push_back(std::get<sched::Recalled>(std::move(answer.body)));
+    }
+  }
+}
+
+// What the shell itself answers or remembers, it takes here; the rest is the brain's.
+void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
+  if (auto* hello = std::get_if<Hello>(&message)) {
+    PeerInfo& info = peers_[peer];
+    info.worker = hello->role == Role::kWorker ? hello->name : "";
+    info.process = Watch(hello->host, hello->pid);
+    hello->local = net::IsLocal(peer);  // nobody else's word is taken for it
+  } else if (auto* output = std::get_if<Output>(&message)) {
+    const auto info = peers_.find(peer);
+    if (info != peers_.end() && !info->second.worker.empty()) logs_.Add(info->second.worker, std::move(*output));
+    return;
+  } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kLogs) {
+    SendTo(peer, logs_.Ask(*query));
+    return;
+  } else if (auto* submit = std::get_if<Submit>(&message); submit != nullptr && submit->job_digest) {
+    store_.Ask(LoadSubmission{peer, std::move(*submit)});
+    return;
+  }
+  events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel});
+}
+
+void BrokerLoop::Strike(PeerId peer, const std::string& reason) {
+  ++malformed_;
+  PeerInfo& info = peers_[peer];
+  ++info.strikes;
+  if (info.strikes > kStrikes) return;
+  const std::string who = info.worker.empty() ? "a client" : info.worker;
+  log::Warning("malformed message %d of %d from %s: %s", info.strikes, kStrikes, who, reason);
+  if (info.strikes < kStrikes) return;
+  log::Warning("%s sent %d malformed messages and is ignored from now on", who, kStrikes);
+  Refused refused;
+  refused.code = RefusalCode::kMalformed;
+  refused.reason = absl::StrFormat("%d malformed messages, the last one: %s", kStrikes, reason);
+  SendTo(peer, std::move(refused));
+  parts_.sockets.control->Ignore(peer);
+  Lost(peer);
+}
+
+void BrokerLoop::Lost(PeerId peer) {
+  const auto info = peers_.find(peer);
+  const bool dead = info != peers_.end() && HasEnded(info->second.process);
+  if (info != peers_.end()) peers_.erase(info);
+  events_.push_back(sched::PeerGone{peer, dead});
+}
+
+void BrokerLoop::StepAll() {
+  changed_ |= !events_.empty();
+  const Instant now = Now();
+  for (sched::Event& event : events_) brain_.Step(now, std::move(event), actions_);
+  events_.clear();
+  if (now >= brain_.NextWake()) {
+    brain_.Step(now, sched::Tick{}, actions_);
+    changed_ = true;
+  }
+  // Positions are given as the records are appended; with no journal kept, a record is durable at once.
+  JournalPosition position = 0;
+  for (const sched::Action& action : actions_) {
+    if (std::holds_alternative<sched::Append>(action.body)) position = release_.NextPosition();
+  }
+  if (position != 0) release_.SetDurable(position);
+  release_.Add(std::move(actions_));
+  actions_.clear();
+  release_.Release([this](sched::Action action) { Perform(std::move(action)); });
+}
+
+void BrokerLoop::Perform(sched::Action action) {
+  if (auto* send = std::get_if<sched::Send>(&action.body)) {
+    SendTo(send->peer, std::move(send->message));
+  } else if (auto* broadcast = std::get_if<sched::Broadcast>(&action.body)) {
+    hub_.Broadcast(broadcast->message);
+    if (parts_.sockets.events) {
+      const bool beacon = std::holds_alternative<Beacon>(broadcast->message);
+      parts_.sockets.events->Publish(beacon ? net::kBeaconTopic : net::kChangedTopic,
+                                     wire::EncodeMessage(broadcast->message));
+    }
+  } else if (auto* recall = std::get_if<sched::Recall>(&action.body)) {
+    store_.Ask(std::move(*recall));
+  } else if (auto* remember = std::get_if<sched::Remember>(&action.body)) {
+    store_.Ask(std::move(*remember));
+  } else if (const auto* disconnect = std::get_if<sched::Disconnect>(&action.body)) {
+    peers_.erase(disconnect->peer);
+    if (net::IsLocal(disconnect->peer)) {
+      hub_.Disconnect(disconnect->peer);
+    } else if (parts_.sockets.control) {
+      parts_.sockets.control->Ignore(disconnect->peer);
+    }
+  } else if (const auto* note = std::get_if<sched::Note>(&action.body)) {
+    LogNote(*note);
+  }
+}
+
+void BrokerLoop::SendTo(PeerId peer, Message message) {
+  if (net::IsLocal(peer)) {
+    hub_.Send(peer, std::move(message));
+    return;
+  }
+  if (!parts_.sockets.control) return;
+  SpillLargePayloads(message);
+  // A stalled or gone peer loses this message; the protocol repeats what matters once it is back.
+  parts_.sockets.control->Send(peer, Bytes(wire::EncodeMessage(message)));
+}
+
+void BrokerLoop::SpillLargePayloads(Message& message) {
+  if (auto* assign = std::get_if<Assign>(&message)) {
+    for (Datum& datum : assign->data) Spill(datum.result);
+  } else if (auto* answer = std::get_if<Answer>(&message)) {
+    Spill(answer->result);
+  }
+}
+
+// A result that was made in this process is inline whatever its size; one that leaves must fit the control channel.
+void BrokerLoop::Spill(Payload& payload) {
+  if (payload.digest || payload.bytes.size() <= net::kInlineLimit || !parts_.blobs) return;
+  const Digest digest = Sha256(payload.bytes.view());
+  if (!parts_.blobs->Has(digest)) {
+    const absl::Status status = parts_.blobs->Put(digest, payload.bytes.view());
+    if (!status.ok()) {
+      log::Error("cannot store a result of %d bytes: %s", payload.bytes.size(), TextOf(status));
+      return;
+    }
+  }
+  payload.digest = digest;
+  payload.size = payload.bytes.size();
+  payload.bytes = {};
+}
+
+void BrokerLoop::PublishSnapshot(Instant now) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->broker = brain_.Broker(now);
+  snapshot->broker.protocol_errors += malformed_;
+  snapshot->workers = brain_.Workers(now);
+  snapshot->runs = brain_.Runs(now);
+  snapshot->planes = parts_.brain.planes;
+  snapshot->unix_ms = UnixMs();
+  snapshot->taken = now.time_since_epoch();
+  snapshot->insecure_on = parts_.insecure_on;
+  board_.Publish(std::move(snapshot));
+  last_snapshot_ = now;
+  changed_ = false;
+}
+
+void BrokerLoop::BeginStop(Duration patience) {
+  if (stop_deadline_) return;
+  stop_deadline_ = Now() + patience;
+  Command release;
+  release.kind = CommandKind::kReleaseWorkers;
+  release.reason = "the broker is done";
+  events_.push_back(sched::Heard{kOwnPeer, std::move(release), false});
+}
+
+bool BrokerLoop::StopIsDone(Instant now) {
+  if (now >= *stop_deadline_) return true;
+  const auto workers = brain_.Workers(now);
+  return std::all_of(workers.begin(), workers.end(),
+                     [](const WorkerView& worker) { return worker.state == WorkerState::kLost; });
+}
+
+void BrokerLoop::Wait() {
+  std::vector<net::PollItem> items;
+  const auto add_fd = [&items](int fd) {
+    net::PollItem item;
+    item.fd = fd;
+    items.push_back(item);
+  };
+  const auto add_socket = [&items](void* socket) {
+    net::PollItem item;
+    item.socket = socket;
+    items.push_back(item);
+  };
+  if (parts_.sockets.control) {
+    add_socket(parts_.sockets.control->native());
+    add_fd(parts_.sockets.control->wake_fd());
+    add_socket(parts_.sockets.heartbeat->native());
+  }
+  add_fd(hub_.inbox().fd());
+  add_fd(store_answers_.fd());
+  add_fd(stop_orders_.fd());
+  Instant until = more_to_read_ ? Instant{} : brain_.NextWake();
+  if (changed_) until = std::min(until, last_snapshot_ + kSnapshotInterval);
+  if (stop_deadline_) until = std::min(until, *stop_deadline_);
+  const auto ready = poller_.Wait(items, ToSteady(until));
+  if (!ready.ok()) log::Error("waiting for messages: %s", TextOf(ready.status()));
+}
+
+}  // namespace millrace::serve

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The broker's own blob store, as workers and clients in the same process reach it.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "millrace/base/status.h"
+#include "millrace/net/link.h"
+#include "millrace/store/blobs.h"
+
+namespace millrace::serve {
+
+class LocalBlobs final : public net::BlobAccess {
+ public:
+  explicit LocalBlobs(std::optional<store::BlobStore> blobs) : blobs_(std::move(blobs)) {}
+
+  absl::StatusOr<Bytes> Fetch(const Digest& digest, std::uint64_t) override {
+    if (!blobs_) return NotFound("no blob %s: this run keeps nothing on disk", digest.Hex());
+    return blobs_->Get(digest);
+  }
+  absl::Status Store(const Digest& digest, const Bytes& bytes) override {
+    return blobs_ ? blobs_->Put(digest, bytes.view()) : absl::OkStatus();
+  }
+  bool stays_inline() const override { return true; }
+
+ private:
+  std::optional<store::BlobStore> blobs_;
+};
+
+}  // namespace millrace::serve

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds each action of the scheduler until the record it depends on is durable, keeping their order.
+#pragma once
+
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "millrace/sched/event.h"
+
+namespace millrace::serve {
+
+class ReleaseQueue {
+ public:
+  void Add(sched::Actions actions) {
+    for (sched::Action& action : actions) waiting_.push_back(std::move(action));
+  }
+  // The position every Append so far got: the n-th one is n.
+  JournalPosition NextPosition() { return ++appended_; }
+  void SetDurable(JournalPosition position) { durable_ = position; }
+
+  // Calls `perform` for every action that may go, in order. One that may not holds up those behind it: a later message
+  // to the same peer must not overtake it, and telling which ones could is not worth a queue per peer.
+  template <class Perform>
+  void Release(Perform&& perform) {
+    while (!waiting_.empty() && waiting_.front().after <= durable_) {
+      sched::Action action = std::move(waiting_.front());
+      waiting_.pop_front();
+      perform(std::move(action));
+    }
+  }
+  bool empty() const { return waiting_.empty(); }
+
+ private:
+  std::deque<sched::Action> waiting_;
+  JournalPosition appended_ = 0;
+  JournalPosition durable_ = 0;
+};
+
+}  // namespace millrace::serve

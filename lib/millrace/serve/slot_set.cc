@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/slot_set.h"
+
+#include <poll.h>
+
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "millrace/api/runner.h"
+#include "millrace/api/task_output.h"
+#include "millrace/base/status.h"
+#include "millrace/exec/environment.h"
+#include "millrace/exec/slot_process.h"
+#include "millrace/log/log.h"
+#include "millrace/wire/slot_frame.h"
+
+namespace millrace::serve {
+
+// A module host and what is known of it. The process is kept between attempts.
+struct SlotSet::HostSlot {
+  std::unique_ptr<exec::SlotProcess> process;
+  bool host_alive = false;
+  exec::ExitStatus last_exit;
+  bool sweeping = false;          // an attempt has ended, and what it left behind is being killed
+  std::vector<SlotMessage> held;  // what it said at its end, until that is done
+};
+
+// A thread for modules of this process. Its attempt can only be asked to stop.
+struct SlotSet::ThreadSlot {
+  struct Job {
+    SlotExecute execute;
+    std::stop_source stop;
+  };
+  net::Mailbox<std::optional<Job>> jobs;  // none = end
+  std::stop_source stop;                  // of the latest attempt
+  AttemptId attempt;
+  std::thread thread;
+};
+
+SlotSet::SlotSet(Options options) : options_(std::move(options)) {
+  hosts_.resize(options_.slots);
+  threads_.resize(options_.slots);
+}
+
+SlotSet::~SlotSet() {
+  for (auto& slot : threads_) {
+    if (!slot) continue;
+    slot->stop.request_stop();
+    slot->jobs.Push(std::nullopt);
+    slot->thread.join();
+  }
+}
+
+void SlotSet::Start(agent::Start start) {
+  if (start.slot >= options_.slots) return;
+  if (start.in_process) {
+    StartOnThread(start.slot, std::move(start.execute));
+  } else {
+    StartInHost(start.slot, std::move(start.execute));
+  }
+}
+
+void SlotSet::Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status) {
+  SlotDone done;
+  done.attempt = attempt;
+  done.outcome = Outcome::kFailed;
+  done.failure.message = TextOf(Annotate(status, "starting the module"));
+  done.failure.transient = true;
+  said_.Push({slot, std::move(done)});
+}
+
+void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute) {
+  if (!hosts_[index]) hosts_[index] = std::make_unique<HostSlot>();
+  HostSlot& slot = *hosts_[index];
+  const AttemptId attempt = execute.attempt;
+  absl::Status status;
+  if (!slot.process) {
+    exec::SlotOptions options;
+    options.host_args = options_.host_args;
+    options.env = exec::ChildEnvironment({});
+    options.directory = options_.work_dir;
+    options.max_frame = options_.max_frame;
+    auto process = exec::SlotProcess::Start(std::move(options));
+    status = process.status();
+    if (process.ok()) slot.process = *std::move(process);
+  } else if (!slot.host_alive) {
+    status = slot.process->RestartHost();
+  }
+  if (status.ok()) {
+    slot.host_alive = true;
+    status = slot.process->Send(wire::EncodeSlotMessage(std::move(execute)));
+  }
+  if (!status.ok()) Fail(index, attempt, status);
+}
+
+void SlotSet::StartOnThread(std::uint32_t index, SlotExecute execute) {
+  if (!threads_[index]) {
+    threads_[index] = std::make_unique<ThreadSlot>();
+    ThreadSlot* slot = threads_[index].get();
+    slot->thread = std::thread([this, slot, index] {
+      std::vector<std::optional<ThreadSlot::Job>> jobs;
+      while (true) {
+        jobs.clear();
+        pollfd item{slot->jobs.fd(), POLLIN, 0};
+        poll(&item, 1, -1);
+        slot->jobs.DrainInto(jobs);
+        for (auto& job : jobs) {
+          if (!job) return;
+          TaskOutput output([&](std::string_view text, bool is_stderr) {
+            said_.Push({index, SlotOutput{job->execute.attempt, is_stderr, std::string(text)}});
+          });
+          SlotDone done = RunSlot(*options_.registry, job->execute, job->stop.get_token(), output);
+          said_.Push({index, std::move(done)});
+        }
+      }
+    });
+  }
+  ThreadSlot& slot = *threads_[index];
+  slot.stop = std::stop_source();
+  slot.attempt = execute.attempt;
+  slot.jobs.Push(ThreadSlot::Job{std::move(execute), slot.stop});
+}
+
+// The host is asked, and asks its commands with TERM; what does not obey is killed when the agent's grace is over.
+void SlotSet::Terminate(std::uint32_t index, AttemptId attempt) {
+  if (index >= options_.slots) return;
+  if (threads_[index] && threads_[index]->attempt == attempt) threads_[index]->stop.request_stop();
+  HostSlot* slot = hosts_[index].get();
+  if (slot == nullptr || !slot->process || !slot->host_alive) return;
+  const absl::Status status = slot->process->Send(wire::EncodeSlotMessage(SlotStop{attempt}));
+  if (!status.ok()) log::Warning("slot %d: asking the module to stop: %s", index, TextOf(status));
+}
+
+void SlotSet::Kill(std::uint32_t index) {
+  if (index >= options_.slots) return;
+  HostSlot* slot = hosts_[index].get();
+  if (slot != nullptr && slot->process && slot->host_alive) slot->process->KillTree();
+}
+
+void SlotSet::Collect(std::vector<agent::Event>& events) {
+  std::vector<agent::SlotSaid> said;
+  said_.DrainInto(said);
+  for (agent::SlotSaid& item : said) events.push_back(std::move(item));
+  for (std::uint32_t i = 0; i < options_.slots; ++i) {
+    if (hosts_[i] && hosts_[i]->process) CollectHost(i, events);
+  }
+}
+
+void SlotSet::CollectHost(std::uint32_t index, std::vector<agent::Event>& events) {
+  HostSlot& slot = *hosts_[index];
+  absl::Status status = slot.process->wants_write() ? slot.process->Flush() : absl::OkStatus();
+  std::vector<std::string> frames;
+  if (slot.process->channel_fd() >= 0) status.Update(slot.process->ReceiveAll(&frames));
+  for (std::string& frame : frames) {
+    auto message = wire::DecodeSlotMessage(Bytes(std::move(frame)));
+    if (!message.ok()) {
+      status.Update(message.status());
+    } else if (std::holds_alternative<SlotDone>(*message)) {
+      // The next attempt must not meet what this one left running, nor lose its own children to the sweep.
+      slot.held.push_back(*std::move(message));
+      slot.sweeping = true;
+      slot.process->SweepTree();
+    } else {
+      events.push_back(agent::SlotSaid{index, *std::move(message)});
+    }
+  }
+  if (!status.ok()) {
+    log::Warning("slot %d: %s; its module host is restarted", index, TextOf(status));
+    slot.process->KillTree();
+  }
+  const auto release = [&] {
+    slot.sweeping = false;
+    for (SlotMessage& message : slot.held) events.push_back(agent::SlotSaid{index, std::move(message)});
+    slot.held.clear();
+  };
+  for (const exec::SlotEvent& event : slot.process->TakeEvents()) {
+    if (const auto* exited = std::get_if<exec::HostExited>(&event)) {
+      slot.last_exit = exited->status;
+    } else if (std::holds_alternative<exec::TreeSwept>(event)) {
+      release();
+    } else if (std::holds_alternative<exec::TreeEmpty>(event)) {
+      release();
+      slot.host_alive = false;
+      events.push_back(agent::SlotDied{index, slot.last_exit.code, slot.last_exit.signal});
+    } else if (const auto* lost = std::get_if<exec::SupervisorLost>(&event)) {
+      release();
+      slot.host_alive = false;
+      events.push_back(agent::SlotDied{index, lost->status.code, lost->status.signal});
+      slot.process.reset();
+      return;
+    }
+  }
+}
+
+void SlotSet::AppendPollItems(std::vector<net::PollItem>& items) {
+  net::PollItem said;
+  said.fd = said_.fd();
+  items.push_back(said);
+  for (const auto& slot : hosts_) {
+    if (!slot || !slot->process) continue;
+    if (slot->process->channel_fd() >= 0) {
+      net::PollItem channel;
+      channel.fd = slot->process->channel_fd();
+      channel.want_write = slot->process->wants_write();
+      items.push_back(channel);
+    }
+    if (slot->process->control_fd() >= 0) {
+      net::PollItem control;
+      control.fd = slot->process->control_fd();
+      items.push_back(control);
+    }
+  }
+}
+
+}  // namespace millrace::serve

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slots of a worker: per slot a supervised module host, started when first needed and reused, and a thread for
+// modules that want to run in this process. One thread drives them all through poll.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "millrace/agent/event.h"
+#include "millrace/api/registry.h"
+#include "millrace/net/mailbox.h"
+#include "millrace/net/poller.h"
+
+namespace millrace::serve {
+
+class SlotSet {
+ public:
+  struct Options {
+    std::uint32_t slots = 1;
+    const Registry* registry = nullptr;
+    std::vector<std::string> host_args;
+    std::string work_dir;
+    std::uint64_t max_frame = 0;  // bytes between a host and this process
+  };
+  explicit SlotSet(Options options);
+  ~SlotSet();  // kills what runs; waits for modules on threads, which are asked to stop
+  SlotSet(const SlotSet&) = delete;
+  SlotSet& operator=(const SlotSet&) = delete;
+
+  void Start(agent::Start start);
+  void Terminate(std::uint32_t slot, AttemptId attempt);
+  void Kill(std::uint32_t slot);
+
+  // What hosts and threads have said since the last call, as events for the agent.
+  void Collect(std::vector<agent::Event>& events);
+  void AppendPollItems(std::vector<net::PollItem>& items);
+
+ private:
+  struct HostSlot;
+  struct ThreadSlot;
+
+  void StartInHost(std::uint32_t slot, SlotExecute execute);
+  void StartOnThread(std::uint32_t slot, SlotExecute execute);
+  void Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status);
+  void CollectHost(std::uint32_t slot, std::vector<agent::Event>& events);
+
+  Options options_;
+  std::vector<std::unique_ptr<HostSlot>> hosts_;
+  std::vector<std::unique_ptr<ThreadSlot>> threads_;
+  net::Mailbox<agent::SlotSaid> said_;
+};
+
+}  // namespace millrace::serve

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/store_thread.h"
+
+#include <poll.h>
+
+#include <utility>
+
+#include "millrace/base/status.h"
+#include "millrace/log/log.h"
+#include "millrace/serve/clock.h"
+#include "millrace/wire/codec.h"
+
+namespace millrace::serve {
+
+StoreThread::StoreThread(std::optional<store::ResultCache> cache, std::optional<store::BlobStore> blobs,
+                         net::Mailbox<StoreAnswer>& answers)
+    : cache_(std::move(cache)), blobs_(std::move(blobs)), answers_(answers), thread_([this] { Run(); }) {}
+
+StoreThread::~StoreThread() {
+  jobs_.Push(Stop{});
+  thread_.join();
+}
+
+void StoreThread::Run() {
+  std::vector<Job> jobs;
+  while (true) {
+    jobs.clear();
+    pollfd item{jobs_.fd(), POLLIN, 0};
+    poll(&item, 1, -1);
+    jobs_.DrainInto(jobs);
+    for (Job& job : jobs) {
+      if (std::holds_alternative<Stop>(job)) return;
+      std::visit(
+          [this](auto& work) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(work)>, Stop>) Do(std::move(work));
+          },
+          job);
+    }
+  }
+}
+
+void StoreThread::Do(sched::Recall recall) {
+  sched::Recalled answer;
+  answer.task = recall.task;
+  answer.key = store::CacheKey(recall.module, recall.inputs.view(), recall.data);
+  if (cache_) {
+    auto found = cache_->Look(answer.key);
+    if (!found.ok()) {
+      log::Warning("cache: %s; the task runs as if nothing were remembered", TextOf(found.status()));
+    } else {
+      answer.result = *std::move(found);
+    }
+  }
+  // An entry by digest is as good as its blob.
+  if (answer.result && answer.result->digest && !(blobs_ && blobs_->Has(*answer.result->digest))) answer.result.reset();
+  answers_.Push({std::move(answer)});
+}
+
+void StoreThread::Do(sched::Remember remember) {
+  if (!cache_) return;
+  const absl::Status status = cache_->Remember(remember.key, remember.task, remember.result, UnixMs());
+  if (!status.ok()) log::Warning("cache: cannot remember %s: %s", remember.task, TextOf(status));
+}
+
+void StoreThread::Do(LoadSubmission submission) {
+  const auto refuse = [&](const absl::Status& status) {
+    Answer answer;
+    answer.request = submission.submit.request;
+    answer.code = static_cast<std::int32_t>(status.code());
+    answer.message = TextOf(status);
+    answers_.Push({sched::Send{submission.peer, std::move(answer)}});
+  };
+  const Digest digest = *submission.submit.job_digest;
+  const auto bytes = blobs_ ? blobs_->Get(digest) : FailedPrecondition("this broker has no blob store");
+  if (!bytes.ok()) return refuse(Annotate(bytes.status(), "the submitted job is not on the bulk plane"));
+  auto job = wire::Decode<JobSpec, wire::Layout::kPositional>(*bytes);
+  if (!job.ok()) return refuse(Annotate(job.status(), "the submitted job"));
+  submission.submit.job = *std::move(job);
+  submission.submit.job_digest.reset();
+  answers_.Push({sched::Heard{submission.peer, std::move(submission.submit), false}});
+}
+
+}  // namespace millrace::serve

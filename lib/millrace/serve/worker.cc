@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/worker.h"
+
+#include <thread>
+#include <utility>
+
+#include "millrace/net/wakeup.h"
+#include "millrace/serve/worker_loop.h"
+
+namespace millrace::serve {
+
+struct Worker::State {
+  std::unique_ptr<WorkerLoop> loop;
+  net::Wakeup ended;
+  Worker::End end;
+  std::thread thread;
+};
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options, std::unique_ptr<net::Link> link,
+                                                      net::BlobAccess& blobs) {
+  auto state = std::make_unique<State>();
+  state->loop = std::make_unique<WorkerLoop>(std::move(options), std::move(link), blobs);
+  state->thread = std::thread([raw = state.get()] {
+    raw->end = raw->loop->Run();
+    raw->ended.Signal();
+  });
+  return std::unique_ptr<Worker>(new Worker(std::move(state)));
+}
+
+Worker::Worker(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Worker::~Worker() {
+  if (!state_->thread.joinable()) return;
+  state_->loop->AskStop(agent::StopKind::kNow);
+  state_->thread.join();
+}
+
+void Worker::AskStop(agent::StopKind kind) { state_->loop->AskStop(kind); }
+int Worker::ended_fd() const { return state_->ended.fd(); }
+
+Worker::End Worker::Wait() {
+  if (state_->thread.joinable()) state_->thread.join();
+  return state_->end;
+}
+
+}  // namespace millrace::serve

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/worker_loop.h"
+
+#include <utility>
+
+#include "millrace/base/status.h"
+#include "millrace/log/log.h"
+#include "millrace/serve/clock.h"
+
+namespace millrace::serve {
+namespace {
+
+constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr std::uint64_t kFrameSlack = 16u << 20;  // bytes around the payloads of one attempt: output, names, failures
+
+void LogNote(const agent::Note& note) {
+  switch (note.severity) {
+    case agent::Severity::kInfo: log::Info("%s", note.text); break;
+    case agent::Severity::kWarning: log::Warning("%s", note.text); break;
+    case agent::Severity::kError: log::Error("%s", note.text); break;
+  }
+}
+
+SlotSet::Options SlotOptionsOf(const WorkerOptions& options) {
+  SlotSet::Options slots;
+  slots.slots = static_cast<std::uint32_t>(options.brain.offer.cpus);
+  slots.registry = options.registry;
+  slots.host_args = options.host_args;
+  slots.work_dir = options.brain.work_dir;
+  slots.max_frame = (std::uint64_t{1} << 30) + kFrameSlack;  // the payload's own limit comes from the broker
+  return slots;
+}
+
+}  // namespace
+
+WorkerLoop::WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, net::BlobAccess& blobs)
+    : options_(std::move(options)),
+      link_(std::move(link)),
+      blobs_(blobs),
+      brain_(options_.brain),
+      slots_(SlotOptionsOf(options_)),
+      mover_(blobs) {}
+
+Worker::End WorkerLoop::Run() {
+  while (true) {
+    Collect();
+    const Instant now = Now();
+    for (agent::Event& event : events_) brain_.Step(now, std::move(event), actions_);
+    events_.clear();
+    if (now >= brain_.NextWake()) brain_.Step(now, agent::Tick{}, actions_);
+    for (agent::Action& action : actions_) Perform(std::move(action));
+    actions_.clear();
+    if (end_) break;
+    Wait();
+  }
+  link_->Close(kLinger);
+  return *std::move(end_);
+}
+
+void WorkerLoop::Collect() {
+  CollectLink();
+  CollectSlots();
+  CollectMover();
+  std::vector<agent::StopKind> stops;
+  stops_.DrainInto(stops);
+  for (const agent::StopKind kind : stops) events_.push_back(agent::StopAsked{kind});
+}
+
+void WorkerLoop::CollectLink() {
+  std::vector<net::LinkEvent> heard;
+  link_->Receive(heard);
+  for (net::LinkEvent& event : heard) {
+    if (auto* down = std::get_if<net::LinkDown>(&event)) {
+      events_.push_back(agent::Disconnected{std::move(down->reason)});
+    } else if (auto* message = std::get_if<net::LinkHeard>(&event)) {
+      if (const auto* welcome = std::get_if<Welcome>(&message->message)) blobs_.OnPlanes(welcome->planes);
+      events_.push_back(agent::Heard{std::move(message->message), message->on_heartbeat_channel});
+    } else {
+      events_.push_back(agent::Connected{});
+    }
+  }
+}
+
+// A large result goes to the bulk plane first: the agent hears of it when it is there.
+void WorkerLoop::CollectSlots() {
+  std::vector<agent::Event> said;
+  slots_.Collect(said);
+  for (agent::Event& event : said) {
+    auto* slot_said = std::get_if<agent::SlotSaid>(&event);
+    if (slot_said != nullptr && !blobs_.stays_inline() && Mover::NeedsStoring(*slot_said)) {
+      mover_.Store(std::move(*slot_said));
+    } else {
+      events_.push_back(std::move(event));
+    }
+  }
+}
+
+void WorkerLoop::CollectMover() {
+  std::vector<Mover::Done> moved;
+  mover_.done().DrainInto(moved);
+  for (Mover::Done& done : moved) {
+    if (auto* stored = std::get_if<agent::SlotSaid>(&done)) {
+      events_.push_back(std::move(*stored));
+      continue;
+    }
+    auto& fetched = std::get<Mover::Fetched>(done);
+    const std::uint32_t slot = fetched.start.slot;
+    const bool stop = std::exchange(fetching_[slot], false);
+    fetching_.erase(slot);
+    if (!stop && fetched.status.ok()) {
+      slots_.Start(std::move(fetched.start));
+      continue;
+    }
+    SlotDone failed;
+    failed.attempt = fetched.start.execute.attempt;
+    failed.outcome = stop ? Outcome::kCancelled : Outcome::kFailed;
+    failed.failure.message = stop ? "stopped before it started" : TextOf(fetched.status);
+    failed.failure.transient = true;
+    events_.push_back(agent::SlotSaid{slot, std::move(failed)});
+  }
+}
+
+void WorkerLoop::Perform(agent::Action action) {
+  if (auto* send = std::get_if<agent::Send>(&action.body)) {
+    link_->Send(std::move(send->message));
+  } else if (auto* publish = std::get_if<agent::Publish>(&action.body)) {
+    link_->Publish(std::move(publish->message));
+  } else if (auto* start = std::get_if<agent::Start>(&action.body)) {
+    Begin(std::move(*start));
+  } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
+    const auto waiting = fetching_.find(terminate->slot);
+    if (waiting != fetching_.end()) {
+      waiting->second = true;
+    } else {
+      slots_.Terminate(terminate->slot, terminate->attempt);
+    }
+  } else if (const auto* kill = std::get_if<agent::Kill>(&action.body)) {
+    const auto waiting = fetching_.find(kill->slot);
+    if (waiting != fetching_.end()) {
+      waiting->second = true;
+    } else {
+      slots_.Kill(kill->slot);
+    }
+  } else if (std::holds_alternative<agent::Reconnect>(action.body)) {
+    link_->Reconnect();
+  } else if (auto* exit = std::get_if<agent::Exit>(&action.body)) {
+    end_ = Worker::End{exit->code, std::move(exit->reason)};
+  } else if (const auto* note = std::get_if<agent::Note>(&action.body)) {
+    LogNote(*note);
+  }
+}
+
+void WorkerLoop::Begin(agent::Start start) {
+  start.in_process |= options_.in_process;
+  if (Mover::NeedsFetching(start)) {
+    fetching_[start.slot] = false;
+    mover_.Fetch(std::move(start));
+  } else {
+    slots_.Start(std::move(start));
+  }
+}
+
+void WorkerLoop::Wait() {
+  std::vector<net::PollItem> items;
+  link_->AppendPollItems(items);
+  slots_.AppendPollItems(items);
+  for (const int fd : {mover_.done().fd(), stops_.fd()}) {
+    net::PollItem item;
+    item.fd = fd;
+    items.push_back(item);
+  }
+  const auto ready = poller_.Wait(items, ToSteady(brain_.NextWake()));
+  if (!ready.ok()) log::Error("waiting for messages: %s", TextOf(ready.status()));
+}
+
+}  // namespace millrace::serve

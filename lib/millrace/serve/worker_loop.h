@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker's one thread: takes what the link and the slots have to say, steps the agent, performs what it asks for.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "millrace/agent/agent.h"
+#include "millrace/net/link.h"
+#include "millrace/net/mailbox.h"
+#include "millrace/net/poller.h"
+#include "millrace/serve/mover.h"
+#include "millrace/serve/slot_set.h"
+#include "millrace/serve/worker.h"
+
+namespace millrace::serve {
+
+class WorkerLoop {
+ public:
+  WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, net::BlobAccess& blobs);
+
+  // Until the agent says Exit.
+  Worker::End Run();
+  void AskStop(agent::StopKind kind) { stops_.Push(kind); }  // any thread
+
+ private:
+  void Collect();
+  void CollectLink();
+  void CollectSlots();
+  void CollectMover();
+  void Perform(agent::Action action);
+  void Begin(agent::Start start);
+  void Wait();
+
+  WorkerOptions options_;
+  std::unique_ptr<net::Link> link_;
+  net::BlobAccess& blobs_;
+  agent::Agent brain_;
+  SlotSet slots_;
+  Mover mover_;
+  net::Mailbox<agent::StopKind> stops_;
+  // Attempts whose payloads are being fetched, by slot: their slot has nothing to stop yet. True = stop it, once
+  // fetched.
+  std::map<std::uint32_t, bool> fetching_;
+  std::vector<agent::Event> events_;
+  agent::Actions actions_;
+  net::Poller poller_;
+  std::optional<Worker::End> end_;
+};
+
+}  // namespace millrace::serve

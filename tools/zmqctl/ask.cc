@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// The questions: status, runs, tasks, workers, logs, result, why, health.
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_join.h"
+#include "millrace/base/fields.h"
+#include "millrace/base/status.h"
+#include "millrace/host/exit_code.h"
+#include "millrace/host/summary.h"
+#include "millrace/serve/view_json.h"
+#include "millrace/wire/json.h"
+#include "tools/zmqctl/commands.h"
+#include "tools/zmqctl/text.h"
+
+namespace millrace::zmqctl {
+namespace {
+
+using host::FormatTable;
+using host::Printable;
+
+void Print(const Context& context, const std::string& text) { context.out.Write(text + "\n"); }
+
+absl::StatusOr<Query> About(QueryKind kind, const Arguments& arguments) {
+  Query query;
+  query.kind = kind;
+  query.task = arguments.task;
+  if (!arguments.run.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(query.run, ParseRunName(arguments.run));
+  }
+  return query;
+}
+
+std::size_t LiveOf(const std::vector<WorkerView>& workers) {
+  return static_cast<std::size_t>(std::count_if(
+      workers.begin(), workers.end(), [](const WorkerView& worker) { return worker.state != WorkerState::kLost; }));
+}
+
+}  // namespace
+
+absl::StatusOr<int> Status(Context& context) {
+  Query query;
+  query.kind = QueryKind::kBroker;
+  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
+  if (answer.broker.empty()) return Internal("the broker said nothing about itself");
+  if (context.arguments.json) {
+    Print(context, serve::BrokerJson(answer.broker.front()));
+  } else {
+    context.out.Write(BrokerText(answer.broker.front(), context.out));
+  }
+  return host::kSucceeded;
+}
+
+absl::StatusOr<int> Health(Context& context) {
+  Query query;
+  query.kind = QueryKind::kBroker;
+  MILLRACE_ASSIGN_OR_RETURN(Answer answer, context.client.Ask(query));
+  query.kind = QueryKind::kWorkers;
+  MILLRACE_ASSIGN_OR_RETURN(Answer workers, context.client.Ask(query));
+  if (answer.broker.empty()) return Internal("the broker said nothing about itself");
+  serve::Snapshot snapshot;
+  snapshot.broker = std::move(answer.broker.front());
+  snapshot.workers = std::move(workers.workers);
+  snapshot.unix_ms = UnixMsNow();
+  const bool ok = snapshot.broker.warnings.empty();
+  if (context.arguments.json) {
+    Print(context, serve::HealthJson(snapshot, /*stalled=*/false));
+  } else {
+    Print(context, context.out.Paint(ok ? host::Colour::kGreen : host::Colour::kYellow, ok ? "ok" : "degraded"));
+    for (const std::string& warning : snapshot.broker.warnings) Print(context, "  " + Printable(warning));
+  }
+  return ok ? host::kSucceeded : host::kRunFailed;
+}
+
+absl::StatusOr<int> Runs(Context& context) {
+  Query query;
+  query.kind = QueryKind::kRuns;
+  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
+  if (context.arguments.json) {
+    Print(context, serve::RunsJson(answer.runs));
+    return host::kSucceeded;
+  }
+  std::vector<std::vector<std::string>> rows = {{"run", "name", "state", "tasks", "elapsed", "what"}};
+  for (const RunView& run : answer.runs) {
+    rows.push_back({RunName(run.run), Printable(run.name), std::string(EnumName(run.state)), std::to_string(run.tasks),
+                    FormatDuration(run.elapsed),
+                    run.root_cause.empty() ? host::Totals(run) : Printable(run.root_cause)});
+  }
+  context.out.Write(FormatTable(rows, context.out));
+  return host::kSucceeded;
+}
+
+absl::StatusOr<int> Tasks(Context& context) {
+  MILLRACE_ASSIGN_OR_RETURN(Query query, About(QueryKind::kTasks, context.arguments));
+  query.task.clear();
+  std::vector<TaskView> tasks;
+  for (bool more = true; more;) {
+    MILLRACE_ASSIGN_OR_RETURN(Answer answer, context.client.Ask(query));
+    more = answer.more;
+    query.since = answer.next;
+    query.run = answer.run;  // the newest at the first question, and no other afterwards
+    std::move(answer.tasks.begin(), answer.tasks.end(), std::back_inserter(tasks));
+  }
+  // A task that changed between two pages is in both; the later row is the newer.
+  std::stable_sort(tasks.begin(), tasks.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  std::vector<TaskView> unique;
+  for (TaskView& task : tasks) {
+    if (!unique.empty() && unique.back().index == task.index) unique.pop_back();
+    unique.push_back(std::move(task));
+  }
+  if (context.arguments.json) {
+    Print(context, serve::TasksJson(unique));
+    return host::kSucceeded;
+  }
+  std::vector<std::vector<std::string>> rows = {{"task", "state", "try", "worker", "time", "why"}};
+  std::vector<host::Colour> colours = {host::Colour::kBold};
+  for (const TaskView& task : unique) {
+    const std::string& why = task.failure.message.empty() ? task.reason : task.failure.message;
+    rows.push_back({Printable(task.name), host::StateText(task),
+                    task.try_number ? std::to_string(task.try_number) : "-",
+                    task.worker.empty() ? "-" : Printable(task.worker),
+                    task.state == TaskState::kEnded ? FormatDuration(task.execution) : "-", Printable(why)});
+    colours.push_back(host::ColourOf(task));
+  }
+  context.out.Write(FormatTable(rows, context.out, colours));
+  return host::kSucceeded;
+}
+
+absl::StatusOr<int> Workers(Context& context) {
+  Query query;
+  query.kind = QueryKind::kWorkers;
+  MILLRACE_ASSIGN_OR_RETURN(Answer answer, context.client.Ask(query));
+  const auto wanted = static_cast<std::size_t>(context.arguments.wait_for);
+  while (LiveOf(answer.workers) < wanted) {
+    constexpr int kLookAgainMs = 50;
+    poll(nullptr, 0, kLookAgainMs);
+    MILLRACE_ASSIGN_OR_RETURN(answer, context.client.Ask(query));
+  }
+  if (context.arguments.json) {
+    Print(context, serve::WorkersJson(answer.workers));
+    return host::kSucceeded;
+  }
+  std::vector<std::vector<std::string>> rows = {{"worker", "host", "state", "slots", "running", "done", "offers"}};
+  for (const WorkerView& worker : answer.workers) {
+    rows.push_back({Printable(worker.name), Printable(worker.host),
+                    std::string(EnumName(worker.state)) + (worker.heartbeat_degraded ? " (no heartbeat)" : ""),
+                    absl::StrFormat("%d/%d", worker.cpus_used, worker.offer.cpus), std::to_string(worker.running),
+                    std::to_string(worker.completed), Printable(OfferText(worker.offer))});
+  }
+  context.out.Write(FormatTable(rows, context.out));
+  return host::kSucceeded;
+}
+
+absl::StatusOr<int> Logs(Context& context) {
+  MILLRACE_ASSIGN_OR_RETURN(Query query, About(QueryKind::kLogs, context.arguments));
+  std::string last_task;
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
+    for (const std::string& line : answer.lines) context.err.Write(line + "\n");
+    for (const LogLine& line : answer.logs) {
+      context.out.Write(context.arguments.json ? LogLineJson(line) + "\n" : LogText(line, last_task, context.out));
+    }
+    query.since = answer.next;
+    if (answer.run.valid()) query.run = answer.run;
+    if (answer.more) continue;
+    if (!context.arguments.follow) return host::kSucceeded;
+    if (!query.run.valid()) return NotFound("nothing was printed yet, so there is nothing to follow");
+    // Ended runs print nothing more; what was printed before the end is asked for once again.
+    Query about;
+    about.kind = QueryKind::kRun;
+    about.run = query.run;
+    MILLRACE_ASSIGN_OR_RETURN(const Answer run, context.client.Ask(about));
+    if (!run.runs.empty() && HasEnded(run.runs.front().state)) {
+      if (answer.logs.empty()) return host::kSucceeded;
+      continue;
+    }
+    constexpr int kLookAgainMs = 250;
+    poll(nullptr, 0, kLookAgainMs);
+  }
+}
+
+absl::StatusOr<int> Result(Context& context) {
+  RunId run;
+  if (!context.arguments.run.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(run, ParseRunName(context.arguments.run));
+  }
+  const auto limit = static_cast<std::uint64_t>(context.options.max_payload_size);
+  MILLRACE_ASSIGN_OR_RETURN(const Bytes result, context.client.Result(run, context.arguments.task, limit));
+  if (result.empty()) {
+    Print(context, "null");
+    return host::kSucceeded;
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const std::string text, wire::ToJson(result.view()));
+  Print(context, text);
+  return host::kSucceeded;
+}
+
+absl::StatusOr<int> Why(Context& context) {
+  MILLRACE_ASSIGN_OR_RETURN(const Query query, About(QueryKind::kWhy, context.arguments));
+  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
+  if (context.arguments.json) {
+    Print(context, LinesJson(answer.lines));
+    return host::kSucceeded;
+  }
+  for (const std::string& line : answer.lines) Print(context, Printable(line));
+  return host::kSucceeded;
+}
+
+}  // namespace millrace::zmqctl

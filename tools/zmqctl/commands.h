@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What zmqctl can be asked, apart from how the command line says it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "millrace/client/client.h"
+#include "millrace/host/console.h"
+#include "millrace/host/interrupts.h"
+#include "millrace/host/options.h"
+
+namespace millrace::zmqctl {
+
+struct Arguments {
+  std::string file;  // submit
+  std::string run;   // "" = the newest
+  std::string task;
+  std::string worker;
+  bool wait = false;
+  bool follow = false;
+  bool json = false;
+  bool quiet = false;
+  bool keep_going = false;
+  std::int64_t wait_for = 0;  // workers
+  std::string reason;
+};
+
+// A connection to the broker that the options name, and where answers go.
+struct Context {
+  client::Client& client;
+  const Options& options;
+  const Arguments& arguments;
+  host::Console out;  // answers
+  host::Console err;  // progress and warnings
+  host::Interrupts& interrupts;
+};
+
+// Each prints its answer and gives the exit code, or says why there is none.
+absl::StatusOr<int> Submit(Context& context);
+absl::StatusOr<int> Status(Context& context);
+absl::StatusOr<int> Runs(Context& context);
+absl::StatusOr<int> Tasks(Context& context);
+absl::StatusOr<int> Workers(Context& context);
+absl::StatusOr<int> Logs(Context& context);
+absl::StatusOr<int> Result(Context& context);
+absl::StatusOr<int> Why(Context& context);
+absl::StatusOr<int> Cancel(Context& context);
+absl::StatusOr<int> DrainWorker(Context& context);
+absl::StatusOr<int> Health(Context& context);
+
+}  // namespace millrace::zmqctl

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// zmqctl: submit pipelines to a broker, watch them, ask why.
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "millrace/base/status.h"
+#include "millrace/host/assemble.h"
+#include "millrace/host/exit_code.h"
+#include "millrace/host/flags.h"
+#include "millrace/host/report.h"
+#include "millrace/log/log.h"
+#include "tools/zmqctl/commands.h"
+
+namespace {
+
+using millrace::zmqctl::Arguments;
+using millrace::zmqctl::Context;
+
+struct Verb {
+  millrace::host::Command* command;
+  absl::StatusOr<int> (*run)(Context&);
+};
+
+millrace::host::Command& Add(millrace::host::FlagParser& parser, Arguments& arguments, const char* name,
+                             const char* summary) {
+  millrace::host::Command& command = parser.root().Add(name, summary);
+  command.Setting("orchestrator_url").Setting("insecure_allow_plaintext_on").Setting("color").Setting("log_level");
+  command.Flag("--json", &arguments.json, "Print the answer as JSON");
+  return command;
+}
+
+std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
+  std::vector<Verb> verbs;
+  const auto add = [&](const char* name, const char* summary,
+                       absl::StatusOr<int> (*run)(Context&)) -> millrace::host::Command& {
+    millrace::host::Command& command = Add(parser, a, name, summary);
+    verbs.push_back({&command, run});
+    return command;
+  };
+  namespace z = millrace::zmqctl;
+  const char* run_help = "The run, as `zmqctl runs` shows it; the newest when it is left out";
+  add("submit", "Hand a pipeline in YAML to the broker", z::Submit)
+      .Argument("FILE", &a.file, "The pipeline, - for standard input")
+      .Flag("-w,--wait", &a.wait, "Follow it to its end; exit 1 when it fails")
+      .Flag("-k,--keep-going", &a.keep_going, "After a failure, run all that does not depend on it")
+      .Flag("-q,--quiet", &a.quiet, "No progress, only the summary")
+      .Setting("no_cache")
+      .Setting("broker_lost_timeout")
+      .Example("zmqctl submit pipeline.yaml --wait", "with progress, and a summary at the end")
+      .Example("zmqctl submit pipeline.yaml", "prints the run's id and returns");
+  add("status", "The broker: workers, slots, runs, tasks, warnings", z::Status);
+  add("runs", "Every run that the broker remembers", z::Runs);
+  add("tasks", "The tasks of a run", z::Tasks).Argument("RUN", &a.run, run_help, false);
+  add("workers", "The workers and what they offer", z::Workers)
+      .Option("--wait-for", "N", &a.wait_for, "Return once N workers are there")
+      .Example("zmqctl workers --wait-for 3", "in a script that has just started them");
+  add("logs", "What tasks have printed", z::Logs)
+      .Argument("TASK", &a.task, "Only this one", false)
+      .Option("--run", "RUN", &a.run, run_help)
+      .Flag("-f,--follow", &a.follow, "Go on until the run ends")
+      .Example("zmqctl logs -f", "the newest run, as it prints");
+  add("result", "The result of a task, as JSON", z::Result)
+      .Argument("TASK", &a.task, "By name")
+      .Option("--run", "RUN", &a.run, run_help)
+      .Setting("max_payload_size");
+  add("why", "Why a task is where it is, a reason a line", z::Why)
+      .Argument("TASK", &a.task, "By name")
+      .Option("--run", "RUN", &a.run, run_help)
+      .Example("zmqctl why 'test[shard=2]'", "what it waits for");
+  add("cancel", "Cancel a run: what runs is stopped, teardown modules still run", z::Cancel)
+      .Argument("RUN", &a.run, "As `zmqctl runs` shows it")
+      .Option("--reason", "TEXT", &a.reason, "Shown in the run's summary");
+  add("drain", "Let a worker finish what it runs, and end", z::DrainWorker)
+      .Argument("WORKER", &a.worker, "As `zmqctl workers` shows it")
+      .Option("--reason", "TEXT", &a.reason, "For the worker's log");
+  add("health", "ok (exit 0) or degraded (exit 1), and why", z::Health);
+  return verbs;
+}
+
+int Refuse(const absl::Status& status) {
+  std::fprintf(stderr, "zmqctl: %s\n", millrace::TextOf(status).c_str());
+  if (status.code() == absl::StatusCode::kCancelled) return millrace::host::kInterrupted;
+  return millrace::host::ExitCodeOf(status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  millrace::host::FlagParser parser("zmqctl", "Submit pipelines to a broker, watch them, ask why",
+                                    millrace::host::Version());
+  std::vector<Verb> verbs = Declare(parser, arguments);
+  millrace::host::Command& version = parser.root().Add("version", "The version of zmqctl");
+  version.Flag("--json", &arguments.json, "Print the answer as JSON");
+  if (const auto code = parser.Parse(argc, argv)) return *code;
+  if (version.chosen()) {
+    std::printf(arguments.json ? "{\"version\": \"%s\"}\n" : "zmqctl %s\n", millrace::host::Version().c_str());
+    return millrace::host::kSucceeded;
+  }
+  millrace::host::ResolvedOptions resolved;
+  if (const auto code = parser.Resolve({}, std::nullopt, resolved)) return *code;
+  millrace::log::Init("zmqctl", static_cast<millrace::log::Level>(resolved.options.log_level));
+  auto interrupts = millrace::host::Interrupts::Begin();
+  if (!interrupts.ok()) return Refuse(interrupts.status());
+  millrace::net::SocketContext context;
+  auto remote = millrace::host::Dial(context, resolved.options);
+  if (!remote.ok()) return Refuse(remote.status());
+  millrace::client::Client client(std::move(remote->link), *remote->blobs,
+                                  millrace::host::ClientOptionsOf(resolved.options));
+  (*interrupts)->SetHandler([&client](int) { client.Interrupt(); });
+  Context asked{client,
+                resolved.options,
+                arguments,
+                millrace::host::ConsoleFor(stdout, resolved.options),
+                millrace::host::ConsoleFor(stderr, resolved.options),
+                **interrupts};
+  int code = millrace::host::kUsage;
+  for (const Verb& verb : verbs) {
+    if (!verb.command->chosen()) continue;
+    const absl::StatusOr<int> done = verb.run(asked);
+    code = done.ok() ? *done : Refuse(done.status());
+  }
+  (*interrupts)->SetHandler({});
+  return code;
+}
