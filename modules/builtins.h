@@ -2,7 +2,7 @@
 // The modules that every program of ours has. They use nothing but what any user of the library can use.
 #pragma once
 
-#include "millrace/millrace.h"
+#include "millrace/api/api.h"
 
 namespace millrace::modules {
 

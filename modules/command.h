@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "millrace/millrace.h"
+#include "millrace/api/api.h"
 
 namespace millrace::modules {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "millrace/millrace.h"
+#include "millrace/api/api.h"
 
 namespace millrace::modules {
 

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "millrace/millrace.h"
+#include "millrace/api/api.h"
 
 namespace millrace::modules {
 

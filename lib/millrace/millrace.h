@@ -2,16 +2,5 @@
 // Everything that people write pipelines with, in one include.
 #pragma once
 
-#include "millrace/api/command.h"
-#include "millrace/api/context.h"
-#include "millrace/api/dependency.h"
-#include "millrace/api/failure_status.h"
-#include "millrace/api/module.h"
-#include "millrace/api/pipeline.h"
-#include "millrace/api/registry.h"
-#include "millrace/api/value.h"
-#include "millrace/base/bytes.h"
-#include "millrace/base/status.h"
-#include "millrace/base/time.h"
-#include "millrace/model/policy.h"
-#include "millrace/model/requirements.h"
+#include "millrace/api/api.h"
+#include "millrace/host/main.h"
