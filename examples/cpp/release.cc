@@ -65,7 +65,7 @@ struct Publish {
 }  // namespace
 
 int main(int argc, char** argv) {
-  millrace::Pipeline pipeline{Restore{},          Build{},           Build{.configuration = "Debug"},
+  millrace::Pipeline pipeline{Restore{},        Build{},          Build{.configuration = "Debug"},
                               Test{.shard = 1}, Test{.shard = 2}, Publish{}};
   return millrace::Main(argc, argv, pipeline.Named("release"));
 }

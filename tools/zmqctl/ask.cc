@@ -194,7 +194,7 @@ absl::StatusOr<int> Result(Context& context) {
     Print(context, "null");
     return host::kSucceeded;
   }
-  MILLRACE_ASSIGN_OR_RETURN(const std::string text, wire::ToJson(result.view()));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string text, wire::MsgpackToJson(result.view(), wire::JsonStyle::kIndented));
   Print(context, text);
   return host::kSucceeded;
 }

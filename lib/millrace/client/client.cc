@@ -9,7 +9,7 @@
 
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
-#include "millrace/wire/codec.h"
+#include "millrace/wire/frame.h"
 #include "millrace/wire/lz4.h"
 
 namespace millrace::client {
@@ -103,7 +103,7 @@ absl::StatusOr<Submitted> Client::Submit(JobSpec job) {
   millrace::Submit submit;
   submit.request = ++last_request_;
   submit.token = EntropyFromSystem();
-  std::string encoded = wire::Encode<wire::Layout::kPositional>(job);
+  std::string encoded = wire::EncodeJob(job);
   if (encoded.size() > net::kSubmissionInlineLimit && !blobs_.stays_inline()) {
     // The bulk plane's address comes with the broker's first answer.
     Query hello;

@@ -98,7 +98,7 @@ int Main(int argc, char** argv, const Pipeline& pipeline, const Options& options
   if (const auto code = parser.Resolve(options, ModeOf(modes), resolved)) return *code;
   // Who watches a run sees its progress; the log is for what goes wrong.
   if (!modes.worker->chosen() && resolved.origins["log_level"] == "default") {
-    resolved.options.log_level = LogLevel::kWarning;
+    resolved.options.log_level = host::LogLevel::kWarning;
   }
   log::Init(pipeline.name(), static_cast<log::Level>(resolved.options.log_level));
   auto interrupts = host::Interrupts::Begin();

@@ -119,10 +119,6 @@ class Resolution {
       const std::string dir = UserDir("XDG_STATE_HOME", "/.local/state");
       options.data_dir = dir.empty() ? ".millrace" : dir + "/millrace";
     }
-    if (options.keys_dir.empty()) {
-      const std::string dir = UserDir("XDG_CONFIG_HOME", "/.config");
-      options.keys_dir = dir.empty() ? ".millrace/keys" : dir + "/millrace/keys";
-    }
   }
 
   // What is wrong only in combination.

@@ -29,7 +29,6 @@ struct Options {
   bool http = true;
   int http_port = -1;                         // -1 = orchestrator_port + 10, or an ephemeral one if that is 0
   std::string insecure_allow_plaintext_on{};  // the bind address, repeated
-  std::string keys_dir{};                     // "" = $XDG_CONFIG_HOME/millrace/keys; filled in when resolved
 
   // The broker.
   std::string data_dir{};  // "" = $XDG_STATE_HOME/millrace; filled in when resolved

@@ -84,9 +84,6 @@ void AddNetwork(std::vector<OptionRow>& rows) {
                         "where; auto is 10 above the control channel, 0 lets the system choose", "auto"));
   rows.push_back(Text("insecure_allow_plaintext_on", &Options::insecure_allow_plaintext_on, "ADDRESS",
                       "the bind address again: tolerate plaintext there, beyond loopback"));
-  rows.push_back(
-      ByDefault(Text("keys_dir", &Options::keys_dir, "DIR", "CURVE keys and the list of peers that may attach"),
-                "$XDG_CONFIG_HOME/millrace/keys"));
 }
 
 void AddBroker(std::vector<OptionRow>& rows) {

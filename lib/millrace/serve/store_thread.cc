@@ -8,7 +8,7 @@
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/serve/clock.h"
-#include "millrace/wire/codec.h"
+#include "millrace/wire/frame.h"
 
 namespace millrace::serve {
 
@@ -73,7 +73,7 @@ void StoreThread::Do(LoadSubmission submission) {
   const Digest digest = *submission.submit.job_digest;
   const auto bytes = blobs_ ? blobs_->Get(digest) : FailedPrecondition("this broker has no blob store");
   if (!bytes.ok()) return refuse(Annotate(bytes.status(), "the submitted job is not on the bulk plane"));
-  auto job = wire::Decode<JobSpec, wire::Layout::kPositional>(*bytes);
+  auto job = wire::DecodeJob(*bytes);
   if (!job.ok()) return refuse(Annotate(job.status(), "the submitted job"));
   submission.submit.job = *std::move(job);
   submission.submit.job_digest.reset();

@@ -54,8 +54,8 @@ std::string DaemonCommand(const std::filesystem::path& pid_file);
 // `sh -c script` with a child's environment.
 CommandLine TestShell(std::string script, Environment extra = {});
 
-// A shell command that prints the masks of blocked and ignored signals of process `pid`, and what it prints when there are
-// none. Signals 32 and 33 are glibc's own; it ignores them in what it spawns.
+// A shell command that prints the masks of blocked and ignored signals of process `pid`, and what it prints when there
+// are none. Signals 32 and 33 are glibc's own; it ignores them in what it spawns.
 std::string SignalMasksCommand(std::string_view pid);
 inline constexpr char kNoSignalMasks[] = "0000000\n0000000\n";
 

@@ -56,7 +56,6 @@ const std::map<std::string, Sample>& Samples() {
       {"http", {"false", "true", "false", "true", "maybe"}},
       {"http_port", {"1", "auto", "0", "65535", "-1"}},
       {"insecure_allow_plaintext_on", {"a", "b", "c", "d", ""}},
-      {"keys_dir", {"/a", "/b", "/c", "/d", ""}},
       {"data_dir", {"/a", "/b", "/c", "/d", ""}},
       {"expect_workers", {"1", "2", "3", "4", "-1"}},
       {"worker_heartbeat_interval", {"1.0s", "2.0s", "3.0s", "100ms", "1ms"}},
@@ -108,7 +107,7 @@ TEST(OptionsTest, A45_FlagsBeatEnvironmentBeatsFileBeatsCodeBeatsDefaults) {
       EXPECT_THAT(resolved->origins.at(row.name), testing::StartsWith(origin));
     };
     OptionSources sources = Sources({{"HOME", "/nonexistent"}});
-    if (row.name != "data_dir" && row.name != "keys_dir") expect(sources, row.get(Options{}), "default");
+    if (row.name != "data_dir") expect(sources, row.get(Options{}), "default");
     ASSERT_TRUE(row.set(sample.code, sources.code).ok());
     expect(sources, sample.code, "code");
     const std::string file = WriteConfig("options.yaml", "# a comment\n" + row.name + ": '" + sample.file + "'\n");
@@ -184,7 +183,6 @@ TEST(OptionsTest, TheDefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(options.max_payload_size, 100 << 20);
   EXPECT_FALSE(options.prefer_local_execution);
   EXPECT_EQ(options.data_dir, "/nonexistent/.local/state/millrace");
-  EXPECT_EQ(options.keys_dir, "/nonexistent/.config/millrace/keys");
   EXPECT_EQ(resolved->config_file, "");
 }
 
