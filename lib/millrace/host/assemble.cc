@@ -40,7 +40,7 @@ Offer OfferOf(const Options& options, const Registry& registry) {
   offer.modules = registry.Offered();
   for (const std::string& text : options.installed_tools) offer.tools.push_back(ToolOf(text));
   if (options.detect_tools) {
-    for (const exec::FoundTool& found : exec::DetectTools()) {
+    for (const exec::InstalledTool& found : exec::DetectTools()) {
       bool said = false;  // what somebody says beats what is found
       for (const Tool& tool : offer.tools) said |= tool.name == found.name;
       if (!said) offer.tools.push_back({found.name, found.version});
