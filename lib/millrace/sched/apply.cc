@@ -89,6 +89,8 @@ void Core::ApplyRecord(const AttemptEnded& record) {
     tasks.Set(task, TaskFlag::kSuspect);
   }
   if (record.charged) ++tasks.charged[task];
+  // What was given back was never tried.
+  if (record.outcome == Outcome::kNone && tasks.tries[task] > 0) --tasks.tries[task];
   RemoveHeld(attempt);
   SetPhase(*run, task, Phase::kPending);
   ListPending(*run, task);
