@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Throughput: no-op in-process module tasks through a real broker and N worker processes on loopback, submitted by the
+// public client, and in the same run the machine's bare ZeroMQ round trips. Prints JSON.
+//   throughput [--tasks 100000] [--workers 2] [--slots 1] [--repeat 3]
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/bare_zmq.h"
+#include "millrace/base/status.h"
+#include "millrace/client/client.h"
+#include "millrace/host/assemble.h"
+#include "millrace/host/engine.h"
+#include "millrace/host/exit_code.h"
+#include "millrace/host/flags.h"
+#include "millrace/log/log.h"
+#include "millrace/millrace.h"
+
+namespace millrace::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Noop {
+  static constexpr std::string_view kName = "noop";
+  std::int64_t number = 0;
+  Policy policy() const { return {.isolation = Isolation::kInProcess}; }
+  absl::Status Run(Context&) const { return absl::OkStatus(); }
+};
+
+constexpr char kBrokerWord[] = "--bench-broker";
+constexpr char kWorkerWord[] = "--bench-worker";
+
+void Check(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "throughput: %s\n", TextOf(status).c_str());
+  std::exit(1);
+}
+
+// The broker and the workers are this same program with the real modes of a pipeline program.
+std::optional<int> MaybeRunRole(int argc, char** argv, const Registry& registry) {
+  if (argc < 4) return std::nullopt;
+  const std::string role = argv[1];
+  Options options;
+  options.work_dir = argv[2];
+  options.data_dir = std::string(argv[2]) + "/data";
+  log::Init("throughput", log::Level::kWarning);
+  if (role == kBrokerWord) {
+    options.orchestrator_port = 0;
+    options.http = false;
+    auto interrupts = host::Interrupts::Begin();
+    Check(interrupts.status());
+    const absl::Status status = host::ServeBroker(options, argv[3], **interrupts);
+    Check(status);
+    return 0;
+  }
+  if (role != kWorkerWord || argc < 6) return std::nullopt;
+  options.orchestrator_url = argv[3];
+  options.worker_id = argv[4];
+  options.max_parallel_modules = static_cast<std::uint32_t>(std::atoi(argv[5]));
+  options.detect_tools = false;
+  return RunWorker(registry, options);
+}
+
+class Child {
+ public:
+  explicit Child(std::vector<std::string> args) {
+    args.insert(args.begin(), "/proc/self/exe");
+    pid_ = fork();
+    if (pid_ == 0) {
+      std::vector<char*> argv;
+      for (std::string& arg : args) argv.push_back(arg.data());
+      argv.push_back(nullptr);
+      execv("/proc/self/exe", argv.data());
+      _exit(127);
+    }
+  }
+  ~Child() {
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+ private:
+  pid_t pid_ = 0;
+};
+
+// Seconds from the submission until the client knows that all have ended.
+double RunOnce(client::Client& client, const Registry& registry, std::int64_t tasks) {
+  JobSpec job;
+  job.name = "throughput";
+  job.modules.push_back({"noop", registry.Offered().front().fingerprint, "1"});
+  job.requirements.emplace_back();
+  job.policies.push_back(Noop{}.policy());
+  for (std::int64_t i = 0; i < tasks; ++i) job.tasks.emplace_back().name = "noop-" + std::to_string(i);
+  const auto start = Clock::now();
+  const auto submitted = client.Submit(std::move(job));
+  Check(submitted.status());
+  const auto ended = client.Watch(
+      submitted->run, [](const RunView&, std::span<const TaskView>) {}, std::chrono::minutes(1));
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  Check(ended.status());
+  if (ended->state != RunState::kSucceeded) Check(Internal("the run ended as %s", ended->root_cause));
+  return seconds;
+}
+
+// One task at a time: submitted, run, recorded, its end seen.
+std::vector<double> Latencies(client::Client& client, const Registry& registry, int count) {
+  std::vector<double> milliseconds;
+  for (int i = 0; i < count; ++i) milliseconds.push_back(RunOnce(client, registry, 1) * 1e3);
+  std::sort(milliseconds.begin(), milliseconds.end());
+  return milliseconds;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+int Measure(int argc, char** argv, const Registry& registry) {
+  std::int64_t tasks = 100'000;
+  std::int64_t workers = 2;
+  std::int64_t slots = 1;
+  std::int64_t repeat = 3;
+  host::FlagParser parser("throughput", "No-op tasks per second through a real broker and workers", host::Version());
+  parser.root()
+      .Option("--tasks", "N", &tasks, "Tasks of one run (100000)")
+      .Option("--workers", "N", &workers, "Worker processes (2)")
+      .Option("--slots", "N", &slots, "Slots of each worker (1)")
+      .Option("--repeat", "N", &repeat, "Runs; medians are printed (3)");
+  if (const auto code = parser.Parse(argc, argv)) return *code;
+  std::string scratch = (std::filesystem::temp_directory_path() / "millrace-bench.XXXXXX").string();
+  if (mkdtemp(scratch.data()) == nullptr) Check(ErrnoStatus(errno, scratch));
+  std::vector<double> bare;
+  std::vector<double> rates;
+  std::vector<double> latencies;
+  {
+    const std::string ready = scratch + "/endpoint";
+    const Child broker({kBrokerWord, scratch, ready});
+    std::string endpoint;
+    while (endpoint.empty()) {
+      std::ifstream in(ready);
+      std::getline(in, endpoint);
+      usleep(1000);
+    }
+    std::vector<std::unique_ptr<Child>> children;
+    for (std::int64_t i = 0; i < workers; ++i) {
+      children.push_back(std::make_unique<Child>(std::vector<std::string>{
+          kWorkerWord, scratch, endpoint, "w" + std::to_string(i + 1), std::to_string(slots)}));
+    }
+    Options options;
+    options.orchestrator_url = endpoint;
+    net::SocketContext context;
+    auto remote = host::Dial(context, options);
+    Check(remote.status());
+    client::Client client(std::move(remote->link), *remote->blobs, host::ClientOptionsOf(options));
+    Query query;
+    query.kind = QueryKind::kWorkers;
+    for (std::size_t live = 0; live < static_cast<std::size_t>(workers);) {
+      const auto answer = client.Ask(query);
+      Check(answer.status());
+      live = answer->workers.size();
+    }
+    RunOnce(client, registry, tasks / 10 + 1);  // warm-up
+    for (std::int64_t i = 0; i < repeat; ++i) {
+      rates.push_back(static_cast<double>(tasks) / RunOnce(client, registry, tasks));
+      bare.push_back(BareRoundTripsPerSecond({}));
+    }
+    latencies = Latencies(client, registry, 200);
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch, ignored);
+  const double rate = Median(rates);
+  const double ground = Median(bare);
+  const nlohmann::ordered_json result = {{"benchmark", "throughput"},
+                                         {"version", host::Version()},
+                                         {"tasks", tasks},
+                                         {"workers", workers},
+                                         {"slots", slots},
+                                         {"repeat", repeat},
+                                         {"tasks_per_second", std::llround(rate)},
+                                         {"latency_ms_p50", latencies[latencies.size() / 2]},
+                                         {"latency_ms_p99", latencies[latencies.size() * 99 / 100]},
+                                         {"bare_zmq_round_trips_per_second", std::llround(ground)},
+                                         {"ratio", rate / ground}};
+  std::printf("%s\n", result.dump(2).c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace millrace::bench
+
+int main(int argc, char** argv) {
+  if (const auto code = millrace::bench::MaybeRunBareDealer(argc, argv)) return *code;
+  millrace::Registry registry;
+  registry.Add<millrace::bench::Noop>();
+  if (const auto code = millrace::MaybeRunChild(argc, argv, registry)) return *code;
+  if (const auto code = millrace::bench::MaybeRunRole(argc, argv, registry)) return *code;
+  return millrace::bench::Measure(argc, argv, registry);
+}
