@@ -13,6 +13,7 @@
 
 #include "millrace/base/status.h"
 #include "millrace/sched/scheduler.h"
+#include "millrace/sched/session.h"
 
 namespace millrace::sched {
 
