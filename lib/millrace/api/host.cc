@@ -101,21 +101,11 @@ class ModuleHost {
     return execute;
   }
 
-  void RunAttempt(const SlotExecute& execute) {
+  void RunAttempt(SlotExecute& execute) {
     TaskOutput output([&](std::string_view text, bool is_stderr) { output_.Write(execute.attempt, text, is_stderr); },
                       [this] { DrainStreams(true); });
     SetListener(&output);
-    SlotDone done;
-    std::error_code error;
-    if (!execute.work_dir.empty()) std::filesystem::current_path(execute.work_dir, error);
-    if (error) {
-      done.attempt = execute.attempt;
-      done.outcome = Outcome::kFailed;
-      done.failure.message =
-          absl::StrFormat("cannot enter the work directory '%s': %s", execute.work_dir, error.message());
-    } else {
-      done = RunSlot(registry_, execute, stop_.get_token(), output);
-    }
+    SlotDone done = RunIn(execute, output);
     SetListener(nullptr);
     output_.Flush();
     {
@@ -124,6 +114,24 @@ class ModuleHost {
     }
     changed_.notify_all();
     Finish(std::move(done));
+  }
+
+  // Each attempt starts in its work directory, wherever the one before went.
+  SlotDone RunIn(SlotExecute& execute, TaskOutput& output) {
+    const std::filesystem::path directory =
+        execute.work_dir.empty() ? start_directory_ : start_directory_ / execute.work_dir;
+    std::error_code error;
+    std::filesystem::current_path(directory, error);
+    if (!error) {
+      execute.work_dir = directory.string();
+      return RunSlot(registry_, execute, stop_.get_token(), output);
+    }
+    SlotDone done;
+    done.attempt = execute.attempt;
+    done.outcome = Outcome::kFailed;
+    done.failure.message =
+        absl::StrFormat("cannot enter the work directory '%s': %s", directory.string(), error.message());
+    return done;
   }
 
   // A result that the channel refuses becomes a failure that it takes: every attempt ends in an outcome.
@@ -227,6 +235,7 @@ class ModuleHost {
   exec::HostChannel& channel_;
   StandardStreams& streams_;
   OutputStream output_;
+  const std::filesystem::path start_directory_ = std::filesystem::current_path();
 
   std::mutex mutex_;
   std::condition_variable changed_;

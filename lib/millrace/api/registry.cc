@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/api/registry.h"
 
-#include <cstring>
-
 #include "millrace/base/digest.h"
 #include "millrace/base/status.h"
 #include "millrace/base/suggest.h"
@@ -27,6 +25,12 @@ std::uint64_t CombineFingerprints(std::string_view name, std::span<const std::ui
 
 }  // namespace detail
 
+namespace {
+
+constexpr std::size_t kMostListed = 30;  // names in an error
+
+}  // namespace
+
 void Registry::Put(const ModuleEntry& entry) {
   const auto [at, is_new] = entries_.try_emplace(std::string(entry.name), &entry);
   if (!is_new && at->second->type != entry.type) conflicts_.emplace_back(entry.name);
@@ -50,8 +54,9 @@ absl::StatusOr<const ModuleEntry*> Registry::Find(std::string_view name) const {
   std::string list;
   for (const auto& [known, entry] : entries_) {
     names.push_back(known);
-    list += (list.empty() ? "" : ", ") + known;
+    if (names.size() <= kMostListed) list += (list.empty() ? "" : ", ") + known;
   }
+  if (names.size() > kMostListed) list += absl::StrFormat(" and %d more", names.size() - kMostListed);
   return NotFound("no module named '%s' is compiled into this program%s (it has: %s)", name, DidYouMean(name, names),
                   list.empty() ? "none" : list);
 }

@@ -9,9 +9,13 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
+#include <mutex>
 
 #include "attempt.h"
 #include "millrace/exec/host_channel.h"
@@ -40,6 +44,16 @@ struct Printf {
     std::fprintf(stderr, "by stderr\n");
     if (std::system("echo by a child") != 0) return absl::UnknownError("no shell");  // NOLINT: what is tested
     return absl::InternalError("so that its output is reported");
+  }
+};
+// Goes elsewhere, as modules should not.
+struct Wander {
+  static constexpr std::string_view kName = "wander";
+  absl::StatusOr<std::string> Run(Context& context) const {
+    const std::string here = std::filesystem::current_path();
+    if (here != std::filesystem::canonical(context.work_dir())) return absl::InternalError("two truths");
+    std::filesystem::current_path("/");
+    return here + "|" + context.Shell("pwd")->output;
   }
 };
 struct WaitForStop {
@@ -207,6 +221,20 @@ TEST_F(HostTest, AWorkDirectoryThatIsNotThereIsAFailure) {
   EXPECT_THAT(done.failure.message, HasSubstr("/no/such/place"));
 }
 
+TEST_F(HostTest, EveryAttemptStartsInItsWorkDirectory) {
+  const std::string here = std::filesystem::current_path();
+  for (const std::string work_dir : {"", "", "/usr", "."}) {
+    SlotExecute execute = Attempt("wander");
+    execute.work_dir = work_dir;
+    Send(execute);
+    const SlotDone done = WaitForDone();
+    ASSERT_EQ(done.outcome, Outcome::kSucceeded) << done.failure.message;
+    const std::string expected = work_dir == "/usr" ? work_dir : here;
+    EXPECT_EQ(DecodeValue<std::string>(wire::UnpackPayload(done.result.bytes, 1000).value()).value(),
+              expected + "|" + expected + "\n");
+  }
+}
+
 TEST(HostArgumentTest, WithoutTheWordItIsAnOrdinaryProgram) {
   char name[] = "program";
   char* argv[] = {name, nullptr};
@@ -217,7 +245,7 @@ TEST(HostArgumentTest, WithoutTheWordItIsAnOrdinaryProgram) {
 
 Registry HostTestModules() {
   Registry registry;
-  registry.Add<Echo>().Add<Printf>().Add<WaitForStop>().Add<Deaf>().Add<Die>();
+  registry.Add<Echo>().Add<Printf>().Add<WaitForStop>().Add<Deaf>().Add<Wander>().Add<Die>();
   return registry;
 }
 
