@@ -27,6 +27,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kFirstProbeAgain = std::chrono::milliseconds(1);
 constexpr auto kLongestProbePause = std::chrono::milliseconds(256);  // 1, 4, 16, 64 ms before it
+constexpr auto kShortestRetry = std::chrono::milliseconds(1);
+constexpr auto kLongestRetry = std::chrono::milliseconds(64);
+constexpr std::size_t kMessageOverhead = 64;  // so that a backlog of empty messages is bounded as well
 constexpr auto kLongestFarewell = std::chrono::seconds(1);
 constexpr auto kFarewellPause = std::chrono::milliseconds(10);
 // A routing id that ended is remembered, so that a straggler among its messages does not pass for a new peer.
@@ -49,9 +52,18 @@ zmq::message_t FrameOf(RoutingId id) {
   return {bytes.data(), bytes.size()};
 }
 
+// What did not fit into ZeroMQ's queue. A ROUTER cannot tell when one peer takes messages again, so it is tried.
+struct Backlog {
+  std::deque<Bytes> waiting;
+  std::size_t bytes = 0;
+  Clock::time_point next;
+  std::chrono::milliseconds pause{kShortestRetry};
+};
+
 struct Peer {
   PeerId id;
-  int descriptor = -1;  // -1: inproc
+  int descriptor = -1;               // -1: inproc
+  std::unique_ptr<Backlog> backlog;  // null: empty
   bool ignored = false;
   bool closing = false;  // unroutable, not announced yet
   bool gone = false;     // announced
@@ -87,6 +99,7 @@ struct Router::State {
   absl::flat_hash_set<int> closed;
   std::vector<Hint> suspects;
   std::vector<Farewell> farewells;
+  absl::flat_hash_set<RoutingId> backlogged;
   std::deque<RoutingId> tombstones;
   std::vector<PeerId> malformed;
   zmq::message_t id_frame;
@@ -96,6 +109,11 @@ struct Router::State {
   void Suspect(RoutingId routing);
   void Close(RoutingId routing, Peer& peer);
   SendResult SendTo(RoutingId routing, const Bytes& payload);
+  SendResult Queue(RoutingId routing, Peer& peer, const Bytes& payload);
+  void DropBacklog(RoutingId routing, Peer& peer);
+  void Flush(Clock::time_point now);
+  void FlushPeer(RoutingId routing, Peer& peer, Clock::time_point now);
+  Clock::time_point NextWake(Clock::time_point now) const;
   void Probe(Clock::time_point now);
   void Announce(Clock::time_point now, std::vector<PeerId>& gone);
   void Bury(RoutingId routing, Peer& peer);
@@ -124,6 +142,7 @@ void Router::State::Suspect(RoutingId routing) {
 void Router::State::Close(RoutingId routing, Peer& peer) {
   if (peer.closing || peer.gone) return;
   peer.closing = true;
+  DropBacklog(routing, peer);
   farewells.push_back({routing, Clock::now()});
   disconnects.WakeAfter(std::chrono::nanoseconds(1));
 }
@@ -139,6 +158,64 @@ SendResult Router::State::SendTo(RoutingId routing, const Bytes& payload) {
   // The rest of a message is always taken once its first frame was.
   zmq::message_t frame = net::FrameOf(payload);
   return SendFrame(socket, frame, false) == FrameResult::kDone ? SendResult::kSent : SendResult::kGone;
+}
+
+SendResult Router::State::Queue(RoutingId routing, Peer& peer, const Bytes& payload) {
+  const std::size_t bytes = payload.size() + kMessageOverhead;
+  if (peer.backlog == nullptr) {
+    peer.backlog = std::make_unique<Backlog>();
+    peer.backlog->next = Clock::now() + kShortestRetry;
+    backlogged.insert(routing);
+    disconnects.WakeAfter(kShortestRetry);
+  } else if (bytes > options.backlog_bytes || peer.backlog->bytes > options.backlog_bytes - bytes) {
+    return SendResult::kStalled;
+  }
+  peer.backlog->waiting.push_back(payload);
+  peer.backlog->bytes += bytes;
+  ++counters.delayed;
+  return SendResult::kSent;
+}
+
+void Router::State::DropBacklog(RoutingId routing, Peer& peer) {
+  peer.backlog.reset();
+  backlogged.erase(routing);
+}
+
+void Router::State::FlushPeer(RoutingId routing, Peer& peer, Clock::time_point now) {
+  Backlog& backlog = *peer.backlog;
+  if (backlog.next > now) return;
+  bool moved = false;
+  while (!backlog.waiting.empty()) {
+    const SendResult result = SendTo(routing, backlog.waiting.front());
+    if (result == SendResult::kGone) {
+      Close(routing, peer);
+      return;
+    }
+    if (result == SendResult::kStalled) {
+      backlog.pause = moved ? kShortestRetry : std::min(backlog.pause * 2, kLongestRetry);
+      backlog.next = now + backlog.pause;
+      return;
+    }
+    moved = true;
+    backlog.bytes -= backlog.waiting.front().size() + kMessageOverhead;
+    backlog.waiting.pop_front();
+  }
+  DropBacklog(routing, peer);
+}
+
+void Router::State::Flush(Clock::time_point now) {
+  // A copy: whoever has nothing left leaves the set.
+  for (const RoutingId routing : std::vector<RoutingId>(backlogged.begin(), backlogged.end())) {
+    FlushPeer(routing, peers.at(routing), now);
+  }
+}
+
+Clock::time_point Router::State::NextWake(Clock::time_point now) const {
+  Clock::time_point next = Clock::time_point::max();
+  for (const Hint& suspect : suspects) next = std::min(next, suspect.next);
+  for (const RoutingId routing : backlogged) next = std::min(next, peers.at(routing).backlog->next);
+  if (!farewells.empty()) next = std::min<Clock::time_point>(next, now + kFarewellPause);
+  return next;
 }
 
 void Router::State::Probe(Clock::time_point now) {
@@ -264,7 +341,8 @@ SendResult Router::Send(PeerId peer_id, const Bytes& payload) {
   if (known == s.routing_of.end()) return SendResult::kGone;
   Peer& peer = s.peers.at(known->second);
   if (peer.closing || peer.ignored) return SendResult::kGone;
-  const SendResult result = s.SendTo(known->second, payload);
+  SendResult result = peer.backlog == nullptr ? s.SendTo(known->second, payload) : SendResult::kStalled;
+  if (result == SendResult::kStalled) result = s.Queue(known->second, peer, payload);
   switch (result) {
     case SendResult::kSent: ++s.counters.sent; break;
     case SendResult::kStalled: ++s.counters.stalled; break;
@@ -281,12 +359,11 @@ std::vector<PeerId> Router::TakeGone() {
     if (owner != s.by_descriptor.end()) s.suspects.push_back({owner->second, now});
     s.closed.insert(descriptor);
   }
+  s.Flush(now);
   s.Probe(now);
   std::vector<PeerId> gone;
   s.Announce(now, gone);
-  Clock::time_point next = Clock::time_point::max();
-  for (const Hint& suspect : s.suspects) next = std::min(next, suspect.next);
-  if (!s.farewells.empty()) next = std::min<Clock::time_point>(next, now + kFarewellPause);
+  const Clock::time_point next = s.NextWake(now);
   if (next != Clock::time_point::max()) s.disconnects.WakeAfter(next - now);
   return gone;
 }
@@ -295,7 +372,10 @@ std::vector<PeerId> Router::TakeMalformed() { return std::exchange(state_->malfo
 
 void Router::Ignore(PeerId peer) {
   const auto known = state_->routing_of.find(peer);
-  if (known != state_->routing_of.end()) state_->peers.at(known->second).ignored = true;
+  if (known == state_->routing_of.end()) return;
+  Peer& known_peer = state_->peers.at(known->second);
+  known_peer.ignored = true;
+  state_->DropBacklog(known->second, known_peer);
 }
 
 RouterCounters Router::counters() const {

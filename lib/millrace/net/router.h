@@ -5,9 +5,10 @@
 // peer that reconnects is a new one. Peers that give themselves a routing id, which Millrace's never do, are ignored:
 // such an id could be another's.
 //
-// A message taken by Send may still be lost with its connection; nothing here promises more than "not refused". In
-// front of each peer is ZeroMQ's own queue of `send_high_water` messages and no other: when it is full Send says
-// kStalled and has taken nothing, and it is for the protocol above to repeat what mattered.
+// A message taken by Send may still be lost with its connection; nothing here promises more than "not refused". For a
+// burst, and a peer that is slow for a while, messages wait in ZeroMQ's queue of `send_high_water` messages and then in
+// a backlog of `backlog_bytes`, per peer and in order. When both are full Send says kStalled and has taken nothing: it
+// is for the protocol above to repeat what mattered, or to give the peer up.
 #pragma once
 
 #include <chrono>
@@ -31,6 +32,7 @@ inline constexpr std::int64_t kMaxMessageBytes = (std::int64_t{4} << 20) + (std:
 struct RouterOptions {
   std::int64_t max_message_bytes = kMaxMessageBytes;  // a peer that sends more is disconnected, the others are not
   int send_high_water = 1000;                         // messages per peer
+  std::size_t backlog_bytes = std::size_t{8} << 20;   // per peer, beyond them; an empty one takes any message
   int receive_high_water = 1000;
   std::chrono::milliseconds linger = std::chrono::seconds(1);         // what the destructor leaves for sending
   std::chrono::milliseconds bind_patience = std::chrono::seconds(5);  // while the address is still in use
@@ -41,8 +43,8 @@ struct RouterOptions {
 };
 
 enum class SendResult {
-  kSent,     // handed to ZeroMQ
-  kStalled,  // the peer does not read; nothing was taken
+  kSent,     // taken
+  kStalled,  // the peer does not read, and all room is used; nothing was taken
   kGone,     // the connection ended; for a Router TakeGone says so too, once
 };
 
@@ -54,6 +56,7 @@ struct Received {
 struct RouterCounters {
   std::uint64_t received = 0;
   std::uint64_t sent = 0;
+  std::uint64_t delayed = 0;  // of those sent: went through a backlog
   std::uint64_t stalled = 0;
   std::uint64_t malformed = 0;          // messages that were not one frame
   std::uint64_t unwanted = 0;           // from peers that are ignored, named themselves, or are gone
@@ -77,20 +80,22 @@ class Router {
   // Large payloads are not copied; any thread may drop the last reference.
   SendResult Send(PeerId peer, const Bytes& payload);
 
-  // Peers whose connection has ended, each once and after its last message (unless messages keep coming for a second).
-  // Call it when wake_fd() is readable and after each Receive. The end of a tcp or ipc peer's process is seen within
-  // milliseconds; that of an inproc peer, or of a machine that went silent, at a Send or by the heartbeats above.
+  // Sends what waits in backlogs as far as it goes, and returns the peers whose connection has ended, each once and
+  // after its last message (unless messages keep coming for a second). Call it when wake_fd() is readable and after
+  // each Receive. The end of a tcp or ipc peer's process is seen within milliseconds; that of an inproc peer, or of a
+  // machine that went silent, at a Send or by the heartbeats above.
   std::vector<PeerId> TakeGone();
   // Peers that sent a malformed message since the last call, once per message.
   std::vector<PeerId> TakeMalformed();
-  // Drops everything that this peer sends from now on, and makes Send say kGone; ZeroMQ cannot close one connection.
+  // Drops everything that this peer sends from now on and what waits for it, and makes Send say kGone; ZeroMQ cannot
+  // close one connection.
   void Ignore(PeerId peer);
 
   RouterCounters counters() const;
   std::size_t peers() const;  // connected, as far as is known
 
   void* native();       // for PollItem::socket
-  int wake_fd() const;  // for PollItem::fd: readable when TakeGone may have something to say
+  int wake_fd() const;  // for PollItem::fd: readable when TakeGone may have something to do
 
  private:
   struct State;

@@ -142,7 +142,7 @@ TEST(RouterTest, A48_AnOversizedMessageDisconnectsItsSenderOnly) {
 
 // "ROUTER's high-water mark drops tasks silently."
 TEST(RouterTest, G_APeerThatNeverReadsLosesNothingThatWasSaidToBeSent) {
-  const auto router = MustBind(Loopback(), {.send_high_water = 10});
+  const auto router = MustBind(Loopback(), {.send_high_water = 10, .backlog_bytes = 1'000'000});
   const auto sleeper = MustConnect(router->endpoint(), {.receive_high_water = 10});
   const auto reader = MustConnect(router->endpoint());
   const PeerId peer = Meet(*router, *sleeper);
@@ -151,28 +151,71 @@ TEST(RouterTest, G_APeerThatNeverReadsLosesNothingThatWasSaidToBeSent) {
   const auto send = [&] {
     std::string text = std::to_string(sent);
     text.resize(50'000, '.');
-    return router->Send(peer, Bytes(std::move(text)));
+    const SendResult result = router->Send(peer, Bytes(std::move(text)));
+    if (result == SendResult::kSent) ++sent;
+    EXPECT_NE(result, SendResult::kGone);
+    return result;
   };
   // The kernel's buffers fill for a while after the first refusal.
   int refused = 0;
   ASSERT_TRUE(Eventually([&] {
-    const SendResult result = send();
-    EXPECT_NE(result, SendResult::kGone);
-    if (result == SendResult::kSent) ++sent;
-    refused = result == SendResult::kStalled ? refused + 1 : 0;
+    EXPECT_TRUE(router->TakeGone().empty());
+    refused = send() == SendResult::kStalled ? refused + 1 : 0;
     return refused > 100;
   }));
   EXPECT_LT(sent, 5000U);
+  EXPECT_GT(router->counters().delayed, 10U);
   // Another peer's queue is its own.
   EXPECT_EQ(router->Send(other, Text("x")), SendResult::kSent);
 
   std::vector<Bytes> received;
-  ASSERT_TRUE(ReceiveEventually(*sleeper, sent, received));
+  const auto all_arrive = [&] {
+    return Eventually([&] { return router->TakeGone(), sleeper->Receive(1000, received), received.size() >= sent; });
+  };
+  ASSERT_TRUE(all_arrive());
+  ASSERT_TRUE(Eventually([&] { return send() == SendResult::kSent; }));
+  ASSERT_TRUE(all_arrive());
+  ASSERT_EQ(received.size(), sent);
   for (std::size_t i = 0; i < sent; ++i) {
     ASSERT_EQ(std::stoul(std::string(received[i].view().substr(0, 10))), i);
   }
-  ASSERT_TRUE(Eventually([&] { return send() == SendResult::kSent; }));
-  ASSERT_TRUE(ReceiveEventually(*sleeper, sent + 1, received));
+}
+
+TEST(RouterTest, ABurstLongerThanTheHighWaterMarkWaitsInTheBacklogAndWakesItsOwner) {
+  const auto router = MustBind(Loopback(), {.send_high_water = 10});
+  const auto dealer = MustConnect(router->endpoint());
+  const PeerId peer = Meet(*router, *dealer);
+  constexpr std::size_t kBurst = 3000;
+  for (std::size_t i = 0; i < kBurst; ++i) ASSERT_EQ(router->Send(peer, Text(std::to_string(i))), SendResult::kSent);
+  EXPECT_GT(router->counters().delayed, 0U);
+  Poller poller;
+  std::vector<Bytes> received;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (received.size() < kBurst && std::chrono::steady_clock::now() < deadline) {
+    std::vector<PollItem> items{{.socket = dealer->native()}, {.fd = router->wake_fd()}};
+    ASSERT_TRUE(poller.Wait(items, deadline).ok());
+    if (items[1].readable) {
+      EXPECT_TRUE(router->TakeGone().empty());
+    }
+    dealer->Receive(1000, received);
+  }
+  ASSERT_EQ(received.size(), kBurst);
+  for (std::size_t i = 0; i < kBurst; ++i) ASSERT_EQ(received[i].view(), std::to_string(i));
+}
+
+TEST(RouterTest, WhoLeavesOrIsIgnoredWithABacklogIsGone) {
+  const auto router = MustBind(Loopback(), {.send_high_water = 10});
+  auto leaving = MustConnect(router->endpoint(), {.receive_high_water = 10});
+  const auto ignored = MustConnect(router->endpoint(), {.receive_high_water = 10});
+  const PeerId left = Meet(*router, *leaving);
+  const PeerId unwanted = Meet(*router, *ignored);
+  for (const PeerId peer : {left, unwanted}) {
+    ASSERT_TRUE(Eventually([&] { return router->Send(peer, Text(std::string(50'000, 'x'))) == SendResult::kStalled; }));
+  }
+  router->Ignore(unwanted);
+  EXPECT_EQ(router->Send(unwanted, Text("x")), SendResult::kGone);
+  leaving.reset();
+  EXPECT_THAT(WaitForGone(*router), testing::ElementsAre(left));
 }
 
 TEST(RouterTest, BindingRefusesPlaintextBeyondLoopbackAndTakenAddresses) {
