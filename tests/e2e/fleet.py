@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A broker and workers as a person would start them, for the end-to-end tests: real programs, loopback, ports by chance."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+PATIENCE = 60  # seconds until a condition that does not come true fails the test
+
+
+def wait_for(what, condition):
+    """Returns the first true value of condition()."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {PATIENCE} s for: {what}")
+
+
+def is_alive(pid):
+    """Whether the process runs: a zombie does not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Fleet:
+    def __init__(self, build):
+        self.build = pathlib.Path(build)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e."))
+        self.work = self.dir / "work"
+        self.work.mkdir()
+        self.processes = {}
+        self.env = {key: value for key, value in os.environ.items()
+                    if not key.startswith("MILLRACE_") and key not in ("ORCHESTRATOR_URL", "WORKER_ID", "LOG_LEVEL")}
+        self.env["XDG_CONFIG_HOME"] = str(self.dir / "config")
+        self.env["XDG_STATE_HOME"] = str(self.dir / "state")
+
+    def program(self, name):
+        folder = {"millrace-broker": "broker", "millrace-worker": "worker", "zmqctl": "tools"}.get(name, "examples/cpp")
+        return str(self.build / folder / name)
+
+    def start(self, key, name, *args, env=None):
+        log = open(self.dir / f"{key}.log", "ab")
+        process = subprocess.Popen([self.program(name), *args], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                   env={**self.env, **(env or {})}, cwd=self.work)
+        log.close()
+        self.processes[key] = process
+        return process
+
+    def start_broker(self, *args, key="broker", data="data"):
+        ready = self.dir / f"{key}.endpoint"
+        ready.unlink(missing_ok=True)
+        process = self.start(key, "millrace-broker", "--port", "0", "--data-dir", str(self.dir / data),
+                             "--ready-file", str(ready), *args)
+        wait_for("the broker's endpoint", lambda: ready.exists() or process.poll() is not None)
+        if not ready.exists():
+            raise AssertionError(self.log(key))
+        self.env["ORCHESTRATOR_URL"] = ready.read_text().strip()
+        return process
+
+    def start_workers(self, *names, args=()):
+        for name in names:
+            self.start(name, "millrace-worker", "--worker-id", name, "--slots", "2", *args)
+        self.wait_workers(len([key for key in self.processes if key.startswith("w")]))
+
+    def wait_workers(self, count):
+        self.ctl("workers", "--wait-for", str(count))
+
+    def ctl(self, *args, code=0, timeout=PATIENCE):
+        done = subprocess.run([self.program("zmqctl"), *args], capture_output=True, text=True, env=self.env,
+                              cwd=self.work, timeout=timeout, check=False)
+        if code is not None and done.returncode != code:
+            raise AssertionError(f"zmqctl {' '.join(args)} gave {done.returncode}, not {code}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *args):
+        return json.loads(self.ctl(*args, "--json").stdout)
+
+    def pipeline(self, text):
+        file = self.dir / "pipeline.yaml"
+        file.write_text(text)
+        return str(file)
+
+    def submit(self, text):
+        return self.ctl("submit", self.pipeline(text)).stdout.strip()
+
+    def wait_run(self, run):
+        def ended():
+            for row in self.json("runs"):
+                if row["run"] == run and row["state"] in ("succeeded", "failed", "cancelled"):
+                    return row
+            return None
+        return wait_for(f"the end of run {run}", ended)
+
+    def log(self, key):
+        return (self.dir / f"{key}.log").read_text(errors="replace")
+
+    def kill(self, key):
+        process = self.processes.pop(key)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def close(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
