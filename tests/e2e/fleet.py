@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A broker and workers as a person would start them, for the end-to-end tests: real programs, loopback, ports by chance."""
+"""A broker and workers as a person would start them, for the end-to-end tests: real programs, loopback, any ports."""
 
 import json
 import os
@@ -79,7 +79,8 @@ class Fleet:
         done = subprocess.run([self.program("zmqctl"), *args], capture_output=True, text=True, env=self.env,
                               cwd=self.work, timeout=timeout, check=False)
         if code is not None and done.returncode != code:
-            raise AssertionError(f"zmqctl {' '.join(args)} gave {done.returncode}, not {code}:\n{done.stdout}{done.stderr}")
+            said = done.stdout + done.stderr
+            raise AssertionError(f"zmqctl {' '.join(args)} gave {done.returncode}, not {code}:\n{said}")
         return done
 
     def json(self, *args):

@@ -183,7 +183,8 @@ def A43_health_answers_over_http(fleet):
 
 
 def A45_bad_settings_are_refused_with_their_range(fleet):
-    for args, env, said in ((("--port", "99999"), {}, "99999"), ((), {"ORCHESTRATOR_PORT": "many"}, "ORCHESTRATOR_PORT"),
+    for args, env, said in ((("--port", "99999"), {}, "99999"),
+                            ((), {"ORCHESTRATOR_PORT": "many"}, "ORCHESTRATOR_PORT"),
                             (("--bind", "0.0.0.0", "--port", "0"), {}, "--insecure-allow-plaintext-on")):
         process = fleet.start("refused", "millrace-broker", "--data-dir", str(fleet.dir / "x"), *args, env=env)
         wait_for("the refusal", lambda one=process: one.poll() is not None)
