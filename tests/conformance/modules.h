@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modules that the conformance suite runs: each does one thing that a run must survive.
+#pragma once
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "millrace/api/api.h"
+
+namespace millrace::testing {
+
+struct Shape {
+  std::string text;
+  std::vector<double> numbers;
+  std::optional<std::int64_t> maybe;
+  std::map<std::string, std::variant<std::int64_t, std::string>> named;
+  std::vector<std::uint8_t> bytes;
+  friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+inline Shape ShapeOf(std::int64_t bytes) {
+  Shape shape;
+  shape.text = std::string("a\0b\xff", 4);
+  shape.numbers = {0.5, -0.0, 1e300};
+  shape.maybe = -7;
+  shape.named = {{"n", std::int64_t{1}}, {"t", std::string("x")}};
+  for (std::int64_t i = 0; i < bytes; ++i) shape.bytes.push_back(static_cast<std::uint8_t>((i * 2654435761U) >> 13));
+  return shape;
+}
+
+struct Produce {
+  static constexpr std::string_view kName = "produce";
+  std::int64_t bytes = 16;
+  absl::StatusOr<Shape> Run(Context&) const { return ShapeOf(bytes); }
+};
+
+struct Consume {
+  static constexpr std::string_view kName = "consume";
+  absl::StatusOr<std::int64_t> Run(Context&, FromAll<Produce> shapes) const {
+    std::int64_t same = 0;
+    for (const auto& shape : shapes) same += shape.result.value() == ShapeOf(shape.module.bytes) ? 1 : 0;
+    return same;
+  }
+};
+
+// Ends in the way that `how` says.
+struct End {
+  static constexpr std::string_view kName = "end";
+  std::string how = "well";
+  bool ignored = false;
+  std::int32_t tries = 0;
+  Policy policy() const {
+    Policy policy;
+    policy.retries = tries;
+    policy.ignore_failure = ignored;
+    policy.backoff = std::chrono::milliseconds(10);
+    if (how == "sleep") policy.timeout = std::chrono::milliseconds(300);
+    return policy;
+  }
+  absl::StatusOr<std::string> Run(Context& context) const {
+    if (how == "error") return absl::InvalidArgumentError("the sky is green");
+    if (how == "throw") throw std::runtime_error("thrown on purpose");
+    if (how == "exit") std::_Exit(3);
+    if (how == "crash") raise(SIGKILL);
+    if (how == "skip") return Skip("not today");
+    if (how == "sleep") {
+      auto slept = context.Shell("echo $$ > pid; sleep 1000 & sleep 1000");
+      if (!slept.ok()) return slept.status();
+    }
+    if (how == "second") {  // fails until it has been tried once
+      const std::filesystem::path mark = "tried-" + std::to_string(context.run().value);
+      if (!std::filesystem::exists(mark)) {
+        std::ofstream(mark) << "x";
+        return absl::UnavailableError("try again");
+      }
+    }
+    return how;
+  }
+};
+
+struct After {
+  static constexpr std::string_view kName = "after";
+  bool always = false;
+  Policy policy() const { return {.always_run = always}; }
+  absl::StatusOr<std::int64_t> Run(Context&, FromAll<End> ends) const {
+    std::int64_t good = 0;
+    for (const auto& end : ends) good += end.result.ok() ? 1 : 0;
+    return good;
+  }
+};
+
+inline const Registry& TestModules() {
+  static const Registry registry = [] {
+    Registry all;
+    all.Add<Produce>().Add<Consume>().Add<End>().Add<After>();
+    return all;
+  }();
+  return registry;
+}
+
+}  // namespace millrace::testing
