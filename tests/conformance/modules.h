@@ -59,7 +59,7 @@ struct End {
   static constexpr std::string_view kName = "end";
   std::string how = "well";
   bool ignored = false;
-  std::int32_t tries = 0;
+  std::optional<std::int32_t> tries{};  // after the first
   Policy policy() const {
     Policy policy;
     policy.retries = tries;
@@ -75,7 +75,7 @@ struct End {
     if (how == "crash") raise(SIGKILL);
     if (how == "skip") return Skip("not today");
     if (how == "sleep") {
-      auto slept = context.Shell("echo $$ > pid; sleep 1000 & sleep 1000");
+      auto slept = context.Shell("setsid sleep 1000 & a=$!; sleep 1000 & echo $$ $a $! > pid; wait");
       if (!slept.ok()) return slept.status();
     }
     if (how == "second") {  // fails until it has been tried once
