@@ -176,9 +176,15 @@ def A43_health_answers_over_http(fleet):
     fleet.start_broker("--expect-workers", "2")
     fleet.start_workers("w1")
     url = fleet.log("broker").split("health on ")[1].split()[0]
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text = answer.read().decode()
-    assert answer.status == 200 and '"status": "degraded"' in text and '"idle": 1' in text, text
+
+    def health():
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+            return answer.read().decode()
+
+    # The snapshot behind it is published a moment after the broker has changed.
+    wait_for("the worker in the health", lambda: '"idle": 1' in health())
+    assert '"status": "degraded"' in health(), health()
     assert fleet.ctl("health", code=1).stdout.startswith("degraded")
 
 
