@@ -35,7 +35,7 @@ class RemoteLink final : public Link {
     // A message that is there belongs to the connection whose event is told first.
     for (ConnectionEvent& event : dealer_->TakeConnectionEvents()) {
       if (event.kind == ConnectionEvent::Kind::kConnected) {
-        events.push_back(LinkUp{});
+        events.emplace_back(std::in_place_type<LinkUp>);
       } else {
         events.push_back(LinkDown{std::move(event.reason)});
       }
