@@ -38,6 +38,23 @@ TEST_P(Conformance, A33_A23_ResultsSurviveAndAreJoined) {
   EXPECT_EQ(*same, 3);
 }
 
+TEST_P(Conformance, A33_InputsOfAnySizeArrive) {
+  Cluster cluster(Options(), TestModules());
+  const std::vector<std::uint8_t> noise = ShapeOf(3 << 20).bytes;
+  const Ran ran = cluster.Run(Pipeline{Carry{}, Carry{.load = {1, 2, 3}}, Carry{.load = noise},
+                                       Carry{.load = std::vector<std::uint8_t>(6 << 20, 7)}, Recount{}});
+  ASSERT_EQ(ran.run.state, RunState::kSucceeded) << ran.run.root_cause;
+  EXPECT_EQ(*wire::Decode<std::int64_t>(cluster.Result(ran.id, "recount")), 4);
+}
+
+TEST_P(Conformance, A48_AFailureWithALongStoryIsCutNotLost) {
+  Cluster cluster(Options(), TestModules());
+  const Ran ran = cluster.Run(Pipeline{End{.how = "epic"}});
+  EXPECT_EQ(ran.run.state, RunState::kFailed);
+  EXPECT_NE(ran.tasks.at(0).failure.message.find("bytes left out"), std::string::npos);
+  EXPECT_EQ(cluster.Run(Pipeline{End{}}).run.state, RunState::kSucceeded);  // the connection lives
+}
+
 TEST_P(Conformance, A34_AResultOverTheLimitFailsItsTaskAlone) {
   ClusterOptions options = Options();
   options.brain.max_payload = 1 << 20;
@@ -137,6 +154,23 @@ TEST_P(Conformance, A38_ACachedResultIsNotMadeAgain) {
   EXPECT_EQ(first.tasks.at(0).outcome, Outcome::kSucceeded);
   EXPECT_EQ(second.tasks.at(0).outcome, Outcome::kCached);
   EXPECT_EQ(cluster.Result(first.id, "produce[bytes=1048576]"), cluster.Result(second.id, "produce[bytes=1048576]"));
+}
+
+TEST_P(Conformance, A38_TheEnvironmentIsPartOfWhatAResultIsMadeOf) {
+  ClusterOptions options = Options();
+  options.cache = true;
+  Cluster cluster(options, TestModules());
+  auto job = Pipeline{Produce{}, Produce{.bytes = 1}}.ToJob();
+  ASSERT_TRUE(job.ok());
+  job->policies.at(0).cached = true;
+  // Like two instances of a matrix: the same module and inputs, another variable.
+  job->tasks[1].inputs = job->tasks[0].inputs;
+  job->tasks[0].env["SHARD"] = "1";
+  job->tasks[1].env["SHARD"] = "2";
+  EXPECT_EQ(cluster.Run(*job).run.succeeded, 2u);
+  EXPECT_EQ(cluster.Run(*job).run.cached, 2u);
+  job->tasks[1].env["SHARD"] = "3";
+  EXPECT_EQ(cluster.Run(*job).run.cached, 1u);
 }
 
 TEST_P(Conformance, A14_ACycleIsRefusedWithItsPath) {

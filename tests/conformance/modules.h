@@ -54,6 +54,27 @@ struct Consume {
   }
 };
 
+// Inputs of any size, which its dependants see too.
+struct Carry {
+  static constexpr std::string_view kName = "carry";
+  std::vector<std::uint8_t> load;
+  absl::StatusOr<std::int64_t> Run(Context&) const {
+    std::int64_t sum = 0;
+    for (const std::uint8_t byte : load) sum = sum * 31 % 1'000'003 + byte;
+    return sum;
+  }
+};
+
+// How many of its dependencies' own inputs give the result that they gave.
+struct Recount {
+  static constexpr std::string_view kName = "recount";
+  absl::StatusOr<std::int64_t> Run(Context& context, FromAll<Carry> all) const {
+    std::int64_t same = 0;
+    for (const auto& one : all) same += *one.module.Run(context) == one.result.value() ? 1 : 0;
+    return same;
+  }
+};
+
 // Ends in the way that `how` says.
 struct End {
   static constexpr std::string_view kName = "end";
@@ -70,6 +91,7 @@ struct End {
   }
   absl::StatusOr<std::string> Run(Context& context) const {
     if (how == "error") return absl::InvalidArgumentError("the sky is green");
+    if (how == "epic") return absl::InvalidArgumentError(std::string(6 << 20, 'e'));
     if (how == "throw") throw std::runtime_error("thrown on purpose");
     if (how == "exit") std::_Exit(3);
     if (how == "crash") raise(SIGKILL);
@@ -103,7 +125,7 @@ struct After {
 inline const Registry& TestModules() {
   static const Registry registry = [] {
     Registry all;
-    all.Add<Produce>().Add<Consume>().Add<End>().Add<After>();
+    all.Add<Produce>().Add<Consume>().Add<End>().Add<After>().Add<Carry>().Add<Recount>();
     return all;
   }();
   return registry;

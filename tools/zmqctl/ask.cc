@@ -59,12 +59,11 @@ absl::StatusOr<int> Health(Context& context) {
   Query query;
   query.kind = QueryKind::kBroker;
   MILLRACE_ASSIGN_OR_RETURN(Answer answer, context.client.Ask(query));
-  query.kind = QueryKind::kWorkers;
-  MILLRACE_ASSIGN_OR_RETURN(Answer workers, context.client.Ask(query));
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<WorkerView> workers, context.client.Workers());
   if (answer.broker.empty()) return Internal("the broker said nothing about itself");
   serve::Snapshot snapshot;
   snapshot.broker = std::move(answer.broker.front());
-  snapshot.workers = std::move(workers.workers);
+  snapshot.workers = std::move(workers);
   snapshot.unix_ms = UnixMsNow();
   const bool ok = snapshot.broker.warnings.empty();
   if (context.arguments.json) {
@@ -131,21 +130,19 @@ absl::StatusOr<int> Tasks(Context& context) {
 }
 
 absl::StatusOr<int> Workers(Context& context) {
-  Query query;
-  query.kind = QueryKind::kWorkers;
-  MILLRACE_ASSIGN_OR_RETURN(Answer answer, context.client.Ask(query));
+  MILLRACE_ASSIGN_OR_RETURN(std::vector<WorkerView> workers, context.client.Workers());
   const auto wanted = static_cast<std::size_t>(context.arguments.wait_for);
-  while (LiveOf(answer.workers) < wanted) {
+  while (LiveOf(workers) < wanted) {
     constexpr int kLookAgainMs = 50;
     poll(nullptr, 0, kLookAgainMs);
-    MILLRACE_ASSIGN_OR_RETURN(answer, context.client.Ask(query));
+    MILLRACE_ASSIGN_OR_RETURN(workers, context.client.Workers());
   }
   if (context.arguments.json) {
-    Print(context, serve::WorkersJson(answer.workers));
+    Print(context, serve::WorkersJson(workers));
     return host::kSucceeded;
   }
   std::vector<std::vector<std::string>> rows = {{"worker", "host", "state", "slots", "running", "done", "offers"}};
-  for (const WorkerView& worker : answer.workers) {
+  for (const WorkerView& worker : workers) {
     rows.push_back({Printable(worker.name), Printable(worker.host),
                     std::string(EnumName(worker.state)) + (worker.heartbeat_degraded ? " (no heartbeat)" : ""),
                     absl::StrFormat("%d/%d", worker.cpus_used, worker.offer.cpus), std::to_string(worker.running),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "millrace/base/status.h"
+#include "millrace/base/text.h"
 
 namespace millrace::agent {
 namespace {
@@ -97,6 +98,9 @@ std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> d
   if (!death.has_value() && !done.has_value()) report.failure.message += "; it did not stop and still runs";
   if (done.has_value() && report.failure.output.empty()) report.failure.output = std::move(done->failure.output);
   if (!IsGoodEnd(report.outcome) && report.failure.output.empty()) report.failure.output = slot.tail.Text();
+  report.failure.message = Beginning(report.failure.message, kMaxFailureText);
+  report.failure.exception = Beginning(report.failure.exception, kMaxFailureText);
+  report.failure.output = Ending(report.failure.output, kMaxFailureText);
   return report;
 }
 

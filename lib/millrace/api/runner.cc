@@ -31,9 +31,9 @@ struct Ended {
   std::string exception;  // the type of what Run threw, or ""
 };
 
-Ended CallModule(const ModuleEntry& entry, const SlotExecute& execute, Context& context) {
+Ended CallModule(const ModuleEntry& entry, const Bytes& inputs, Context& context) {
   try {
-    return {entry.run(execute.inputs, context), ""};
+    return {entry.run(inputs, context), ""};
   } catch (const std::bad_alloc& error) {
     return {ResourceExhausted("out of memory (%s)", error.what()), ExceptionName()};
   } catch (const std::exception& error) {
@@ -53,7 +53,11 @@ absl::StatusOr<std::vector<DependencyView>> Expand(const SlotExecute& execute) {
   std::vector<DependencyView> views;
   views.reserve(execute.needs.size());
   for (const SlotDependency& need : execute.needs) {
-    DependencyView view{need.name, need.module, need.parameter, need.outcome, {}, need.failure, need.inputs};
+    auto inputs = wire::UnpackInputs(need.inputs.bytes, MaxPayload(execute));
+    if (!inputs.ok()) {
+      return Annotate(inputs.status(), absl::StrFormat("the inputs of '%s' cannot be unpacked", need.name));
+    }
+    DependencyView view{need.name, need.module, need.parameter, need.outcome, {}, need.failure, *std::move(inputs)};
     if (IsGood(need.outcome) && !need.result.bytes.empty()) {
       auto bytes = wire::UnpackPayload(need.result.bytes, MaxPayload(execute));
       if (!bytes.ok()) {
@@ -76,8 +80,10 @@ Ended Execute(const Registry& registry, const SlotExecute& execute, std::stop_to
   if (!entry.ok()) return {entry.status(), ""};
   const auto dependencies = Expand(execute);
   if (!dependencies.ok()) return {dependencies.status(), ""};
+  const auto inputs = wire::UnpackInputs(execute.inputs.bytes, MaxPayload(execute));
+  if (!inputs.ok()) return {Annotate(inputs.status(), "its inputs do not decode"), ""};
   Context context(execute, *dependencies, stop, output);
-  Ended ended = CallModule(**entry, execute, context);
+  Ended ended = CallModule(**entry, *inputs, context);
   if (ended.result.ok()) {
     const absl::Status fits =
         wire::CheckPayloadSize("the result of '" + execute.name + "'", ended.result->size(), MaxPayload(execute));

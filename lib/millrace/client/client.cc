@@ -103,6 +103,8 @@ absl::StatusOr<Submitted> Client::Submit(JobSpec job) {
   millrace::Submit submit;
   submit.request = ++last_request_;
   submit.token = EntropyFromSystem();
+  const auto compression = options_.compression ? wire::Compression::kOn : wire::Compression::kOff;
+  for (TaskSpec& task : job.tasks) task.inputs = wire::PackInputs(task.inputs, compression);
   std::string encoded = wire::EncodeJob(job);
   if (encoded.size() > net::kSubmissionInlineLimit && !blobs_.stays_inline()) {
     // The bulk plane's address comes with the broker's first answer.
@@ -130,6 +132,19 @@ absl::StatusOr<Answer> Client::Tell(Command command) {
   command.request = ++last_request_;
   const std::uint64_t request = command.request;
   return Converse(std::move(command), request);
+}
+
+absl::StatusOr<std::vector<WorkerView>> Client::Workers() {
+  std::vector<WorkerView> workers;
+  Query query;
+  query.kind = QueryKind::kWorkers;
+  for (bool more = true; more;) {
+    MILLRACE_ASSIGN_OR_RETURN(Answer answer, Ask(query));
+    more = answer.more && answer.next > query.since;
+    query.since = answer.next;
+    std::move(answer.workers.begin(), answer.workers.end(), std::back_inserter(workers));
+  }
+  return workers;
 }
 
 absl::StatusOr<Bytes> Client::Result(RunId run, const std::string& task, std::uint64_t max_size) {

@@ -21,6 +21,7 @@ namespace millrace::client {
 struct ClientOptions {
   std::string version;
   std::chrono::milliseconds patience = std::chrono::seconds(10);  // without any word of the broker
+  bool compression = true;                                        // of large inputs, where it helps
   std::chrono::milliseconds ask_again = std::chrono::seconds(2);  // an unanswered question is asked again
 };
 
@@ -43,6 +44,8 @@ class Client {
   // The Answer of the broker; its error is this status.
   absl::StatusOr<Answer> Ask(Query query);
   absl::StatusOr<Answer> Tell(Command command);
+  // All that the broker knows, by name, however many messages that takes.
+  absl::StatusOr<std::vector<WorkerView>> Workers();
   // The unpacked result of a task, fetched from wherever it is: msgpack.
   absl::StatusOr<Bytes> Result(RunId run, const std::string& task, std::uint64_t max_size);
 

@@ -124,9 +124,10 @@ absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& op
   return broker;
 }
 
-client::ClientOptions ClientOptionsOf(const Options&) {
+client::ClientOptions ClientOptionsOf(const Options& options) {
   client::ClientOptions client;
   client.version = Version();
+  client.compression = options.enable_compression;
   return client;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "millrace/host/summary.h"
 #include "millrace/store/cache.h"
+#include "millrace/wire/lz4.h"
 
 namespace millrace::host {
 namespace {
@@ -41,6 +42,11 @@ std::vector<std::optional<Payload>> LookAhead(const JobSpec& job, const Options&
   if (!job.use_cache || !std::filesystem::exists(file, ignored)) return found;
   auto cache = store::ResultCache::Open(file);
   if (!cache.ok()) return found;
+  // As they would be submitted.
+  const auto inputs_of = [&](std::uint32_t task) {
+    return wire::PackInputs(job.tasks[task].inputs,
+                            options.enable_compression ? wire::Compression::kOn : wire::Compression::kOff);
+  };
   for (const std::uint32_t index : TopologicalOrder(job)) {
     const TaskSpec& task = job.tasks[index];
     if (!job.policies[task.policy].cached) continue;
@@ -50,11 +56,12 @@ std::vector<std::optional<Payload>> LookAhead(const JobSpec& job, const Options&
       Datum& datum = data.emplace_back();
       datum.name = job.tasks[need.task].name;
       datum.module = job.modules[job.tasks[need.task].module].name;
+      datum.inputs.bytes = inputs_of(need.task);
       datum.outcome = Outcome::kCached;
       datum.result = *found[need.task];
     }
     if (data.size() != task.needs.size()) continue;
-    auto hit = cache->Look(store::CacheKey(job.modules[task.module], task.inputs.view(), data));
+    auto hit = cache->Look(store::CacheKey(job.modules[task.module], inputs_of(index).view(), task.env, data));
     if (hit.ok()) found[index] = *std::move(hit);
   }
   return found;

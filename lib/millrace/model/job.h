@@ -43,7 +43,8 @@ struct TaskSpec {
   std::uint32_t module = 0;                // index into JobSpec::modules
   std::uint32_t requirements = 0;          // index into JobSpec::requirements
   std::uint32_t policy = 0;                // index into JobSpec::policies
-  Bytes inputs;                            // the module's fields, msgpack map by field name; empty = all defaults
+  Bytes inputs;                            // the module's fields, msgpack map by field name; empty = all defaults;
+                                           // large ones may be packed (wire/lz4.h): a map never looks like that
   std::map<std::string, std::string> env;  // for the module's children, matrix values included
   std::vector<Dependency> needs;
   friend bool operator==(const TaskSpec&, const TaskSpec&) = default;

@@ -111,7 +111,7 @@ struct Datum {
   Outcome outcome = Outcome::kNone;
   Payload result;
   Failure failure;  // of an ignored or optional dependency
-  Bytes inputs;     // of that task: FromAll<M> hands the module's own fields to its dependants
+  Payload inputs;   // of that task: FromAll<M> hands the module's own fields to its dependants
   friend bool operator==(const Datum&, const Datum&) = default;
 };
 
@@ -129,7 +129,7 @@ struct Assignment {
   std::uint32_t module = 0;  // index into Assign::modules
   std::uint32_t policy = 0;  // index into Assign::policies; timeout is never 0 there
   std::int64_t cpus = 1;
-  Bytes inputs;
+  Payload inputs;
   std::map<std::string, std::string> env;
   std::vector<Need> needs;
   friend bool operator==(const Assignment&, const Assignment&) = default;
@@ -304,7 +304,7 @@ struct Query {
   QueryKind kind = QueryKind::kBroker;
   RunId run;                // none = the newest, where a run is needed
   std::string task;         // by name
-  std::uint64_t since = 0;  // kTasks: rows changed after this; kLogs: from this position
+  std::uint64_t since = 0;  // kTasks: rows changed after this; kLogs: from this position; kWorkers: rows to skip
   std::uint32_t limit = 0;  // rows at most; 0 = as many as fit one message
   friend bool operator==(const Query&, const Query&) = default;
 };

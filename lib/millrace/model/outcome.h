@@ -2,6 +2,7 @@
 // How an attempt or a task ended, and with what.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ struct Payload {
   std::uint64_t size = 0;        // of the packed bytes
   friend bool operator==(const Payload&, const Payload&) = default;
 };
+
+// A failure is told in a control message: longer texts are cut by whoever makes it, and again by whoever takes it.
+inline constexpr std::size_t kMaxFailureText = 16u << 10;  // bytes of `message`, and of `output`
 
 struct Failure {
   std::string message;    // what happened, for people

@@ -22,7 +22,7 @@ struct SlotDependency {
   Outcome outcome = Outcome::kNone;
   Payload result;  // always inline here, still packed
   Failure failure;
-  Bytes inputs;  // of the dependency's task
+  Payload inputs;  // of the dependency's task; inline too
   friend bool operator==(const SlotDependency&, const SlotDependency&) = default;
 };
 
@@ -34,7 +34,7 @@ struct SlotExecute {
   std::uint32_t try_number = 1;
   std::string name;
   std::string module;
-  Bytes inputs;
+  Payload inputs;  // inline
   std::map<std::string, std::string> env;
   std::vector<SlotDependency> needs;
   std::string work_dir;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "millrace/base/status.h"
 #include "millrace/base/suggest.h"
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
@@ -51,6 +52,7 @@ void Core::Accept(Submit& submit, Answer& answer, JournalPosition& after) {
                                            config_.expect_workers));
   }
   WarnUnservable(run, run.warnings);
+  Bound(run.warnings);
   for (const std::string& warning : run.warnings) {
     Say(Severity::kWarning, absl::StrFormat("run %s: %s", RunName(id), warning));
   }

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "millrace/base/status.h"
+#include "millrace/sched/bounds.h"
 
 namespace millrace::sched {
 namespace {
@@ -89,6 +90,7 @@ void Core::OnHeard(Heard heard) {
 }
 
 JournalPosition Core::Commit(Record record) {
+  if (auto* ended = std::get_if<TaskEnded>(&record)) Bound(*ended);
   Apply(record, ++position_);
   actions_->push_back({.after = 0, .body = Append{.record = std::move(record)}});
   return position_;

@@ -214,6 +214,8 @@ class Core {
   absl::StatusOr<const Run*> WantedRun(RunId id) const;
   absl::StatusOr<std::uint32_t> WantedTask(const Run& run, std::string_view name) const;
   absl::Status Answer_(const Query& query, Answer& answer, JournalPosition& after) const;
+  void AnswerWorkers(const Query& query, Answer& answer) const;
+  void AnswerRuns(const Query& query, Answer& answer) const;
   void AnswerTasks(const Run& run, const Query& query, Answer& answer) const;
   absl::Status AnswerResult(const Run& run, const Query& query, Answer& answer) const;
   std::vector<std::string> BrokerWarnings() const;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -83,6 +84,7 @@ struct Recall {
   TaskRef task;
   ModuleSpec module;
   Bytes inputs;
+  std::map<std::string, std::string> env;
   std::vector<Datum> data;  // dependencies' results, in the order of the task's needs
 };
 struct Remember {

@@ -2,6 +2,7 @@
 #include "millrace/sched/hello_check.h"
 
 #include "millrace/base/status.h"
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/job_graph.h"
 
 namespace millrace::sched {
@@ -17,6 +18,10 @@ absl::Status CheckHello(const Hello& hello) {
                              static_cast<unsigned char>(c));
     }
   }
+  if (hello.host.size() > kMaxWorkerName || hello.version.size() > kMaxWorkerName) {
+    return InvalidArgument("worker '%s': its host has %d bytes and its version %d; at most %d are allowed", hello.name,
+                           hello.host.size(), hello.version.size(), kMaxWorkerName);
+  }
   if (!hello.incarnation.valid()) return InvalidArgument("worker '%s' has no incarnation", hello.name);
   const Offer& offer = hello.offer;
   if (offer.cpus < 1 || offer.cpus > kMaxCpus) {
@@ -31,6 +36,10 @@ absl::Status CheckHello(const Hello& hello) {
     if (count > kMaxOffered) {
       return InvalidArgument("worker '%s' offers %d %s; at most %d are allowed", hello.name, count, what, kMaxOffered);
     }
+  }
+  if (const std::size_t bytes = TextBytes(offer); bytes > kMaxOfferText) {
+    return InvalidArgument("worker '%s' offers %d bytes of names; at most %d are allowed", hello.name, bytes,
+                           kMaxOfferText);
   }
   for (const auto& [name, amount] : offer.resources) {
     if (amount < 0) return InvalidArgument("worker '%s' offers %d of '%s'", hello.name, amount, name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "absl/container/flat_hash_map.h"
 #include "millrace/base/status.h"
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/job_graph.h"
 #include "millrace/sched/match.h"
 
@@ -30,6 +31,10 @@ absl::Status CheckSizes(const JobSpec& job) {
 absl::Status CheckRequirements(const Requirements& requirements) {
   if (requirements.cpus < 0 || requirements.cpus > kMaxCpus) {
     return InvalidArgument("requires %d cpus; allowed are 0 to %d", requirements.cpus, kMaxCpus);
+  }
+  if (const std::size_t bytes = TextBytes(requirements); bytes > kMaxRequirementText) {
+    return Error(absl::StatusCode::kResourceExhausted, "requirements of %d bytes; at most %d are allowed", bytes,
+                 kMaxRequirementText);
   }
   if (requirements.memory < 0) return InvalidArgument("requires %d bytes of memory", requirements.memory);
   for (const auto& [name, amount] : requirements.resources) {
@@ -74,6 +79,17 @@ absl::Status CheckTask(const JobSpec& job, std::uint32_t index, std::uint64_t ma
   if (task.inputs.size() > max_payload) {
     return Error(absl::StatusCode::kResourceExhausted, "the inputs of task '%s' have %d bytes; at most %d are allowed",
                  task.name, task.inputs.size(), max_payload);
+  }
+  if (task.needs.size() > kMaxNeeds) {
+    return Error(absl::StatusCode::kResourceExhausted, "task '%s' needs %d others; at most %d are allowed", task.name,
+                 task.needs.size(), kMaxNeeds);
+  }
+  std::size_t environment = 0;
+  for (const auto& [name, value] : task.env) environment += name.size() + value.size();
+  if (environment > kMaxEnvironment) {
+    return Error(absl::StatusCode::kResourceExhausted,
+                 "the environment of task '%s' has %d bytes; at most %d are allowed", task.name, environment,
+                 kMaxEnvironment);
   }
   for (const Dependency& need : task.needs) {
     if (need.task >= job.tasks.size()) {

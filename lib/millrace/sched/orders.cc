@@ -3,26 +3,13 @@
 // again with the same numbers and content when the worker has not got them.
 #include <algorithm>
 
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
 namespace {
 
-// Bounds of one Assign: a frame stays well below the transport's limit, and a control message is never bulk.
-constexpr std::size_t kAssignBytes = 1 << 20;
-constexpr std::size_t kAssignTasks = 1024;
 constexpr std::size_t kForgetBatch = 256;
-
-std::size_t SizeOf(const Datum& datum) {
-  return datum.result.bytes.size() + datum.inputs.size() + datum.failure.output.size() + datum.failure.message.size() +
-         datum.name.size() + datum.module.size() + 64;
-}
-
-std::size_t SizeOf(const Assignment& assignment) {
-  std::size_t size = assignment.name.size() + assignment.inputs.size() + assignment.needs.size() * 8 + 48;
-  for (const auto& [name, value] : assignment.env) size += name.size() + value.size() + 4;
-  return size;
-}
 
 // Gives each distinct thing of one message its place in a table.
 class Places {
@@ -71,7 +58,12 @@ void Core::FlushSession(Session& session) {
   if (session.to_forget.size() >= kForgetBatch || (session.held == 0 && !session.to_forget.empty())) {
     Forget forget{.session = session.id, .number = 0, .data = {}};
     for (const TaskKey key : session.to_forget) {
-      if (const Run* run = RunAt(key.run); run != nullptr) forget.data.push_back({run->id, key.task});
+      const Run* run = RunAt(key.run);
+      if (run == nullptr) continue;
+      forget.data.push_back({run->id, key.task});
+      if (forget.data.size() < kForgetParts) continue;
+      Order_(session, forget, 0);
+      forget.data.clear();
     }
     session.to_forget.clear();
     if (!forget.data.empty()) Order_(session, std::move(forget), 0);
@@ -105,7 +97,7 @@ void Core::FlushAssigns(Session& session) {
       data_holders_[key].push_back(session.index);
       message.data.push_back(DatumOf(run, need.task));
       bytes += SizeOf(message.data.back());
-      if (bytes > kAssignBytes || message.data.size() >= kAssignTasks) flush();
+      if (bytes > kMessageBytes || message.data.size() >= kMessageParts) flush();
     }
     Assignment assignment;
     assignment.attempt = attempts_[index].id;
@@ -122,7 +114,7 @@ void Core::FlushAssigns(Session& session) {
       if (timeout == Duration::zero()) timeout = config_.execution_timeout;
     }
     assignment.cpus = run.RequirementsOf(task).cpus;
-    assignment.inputs = spec.inputs;
+    assignment.inputs = {.bytes = spec.inputs, .digest = {}, .size = spec.inputs.size()};
     assignment.env = spec.env;
     for (const Dependency& need : spec.needs) {
       assignment.needs.push_back({.task = need.task, .parameter = need.parameter});
@@ -130,7 +122,7 @@ void Core::FlushAssigns(Session& session) {
     attempts_[index].order = session.orders_sent + 1;
     bytes += SizeOf(assignment);
     message.tasks.push_back(std::move(assignment));
-    if (bytes > kAssignBytes || message.tasks.size() >= kAssignTasks) flush();
+    if (bytes > kMessageBytes || message.tasks.size() >= kMessageParts) flush();
   }
   session.to_assign.clear();
   if (!message.tasks.empty() || !message.data.empty()) flush();

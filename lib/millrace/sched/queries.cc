@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "millrace/base/status.h"
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
@@ -28,15 +29,11 @@ void Core::OnQuery(PeerId peer, const Query& query) {
 absl::Status Core::Answer_(const Query& query, Answer& answer, JournalPosition& after) const {
   switch (query.kind) {
     case QueryKind::kBroker: answer.broker.push_back(ViewBroker(now_)); return absl::OkStatus();
-    case QueryKind::kWorkers: answer.workers = ViewWorkers(now_); return absl::OkStatus();
-    case QueryKind::kRuns: {
-      answer.runs = ViewRuns(now_);
-      const std::uint32_t rows = RowsOf(query);
-      answer.more = answer.runs.size() > rows;
-      if (answer.more) answer.runs.erase(answer.runs.begin(), answer.runs.end() - rows);  // the newest stay
+    case QueryKind::kWorkers: AnswerWorkers(query, answer); return absl::OkStatus();
+    case QueryKind::kRuns:
+      AnswerRuns(query, answer);
       after = position_;
       return absl::OkStatus();
-    }
     case QueryKind::kRun:
     case QueryKind::kTasks:
     case QueryKind::kResult:
@@ -68,6 +65,32 @@ absl::Status Core::Answer_(const Query& query, Answer& answer, JournalPosition& 
   return absl::OkStatus();
 }
 
+// By name, a page of them.
+void Core::AnswerWorkers(const Query& query, Answer& answer) const {
+  std::vector<WorkerView> all = ViewWorkers(now_);
+  std::size_t bytes = 0;
+  answer.next = query.since;
+  while (answer.next < all.size()) {
+    if (answer.workers.size() >= RowsOf(query) || bytes > kMessageBytes) {
+      answer.more = true;
+      return;
+    }
+    bytes += SizeOf(all[answer.next]);
+    answer.workers.push_back(std::move(all[answer.next++]));
+  }
+}
+
+// Oldest first; when there are too many for one answer, the newest stay.
+void Core::AnswerRuns(const Query& query, Answer& answer) const {
+  answer.runs = ViewRuns(now_);
+  std::size_t kept = 0;
+  for (std::size_t bytes = 0; kept < answer.runs.size() && kept < RowsOf(query) && bytes <= kMessageBytes; ++kept) {
+    bytes += SizeOf(answer.runs[answer.runs.size() - 1 - kept]);
+  }
+  answer.more = kept < answer.runs.size();
+  answer.runs.erase(answer.runs.begin(), answer.runs.end() - static_cast<std::ptrdiff_t>(kept));
+}
+
 // The rows with the oldest changes after `since`, so that asking from `next` again and again brings all of them.
 void Core::AnswerTasks(const Run& run, const Query& query, Answer& answer) const {
   const std::uint32_t rows = RowsOf(query);
@@ -85,8 +108,16 @@ void Core::AnswerTasks(const Run& run, const Query& query, Answer& answer) const
     std::push_heap(chosen.begin(), chosen.end(), older);
   }
   std::sort_heap(chosen.begin(), chosen.end(), older);
-  for (const std::uint32_t task : chosen) answer.tasks.push_back(ViewTask(run, task));
-  answer.next = answer.more ? run.tasks.changed[chosen.back()] : run.changed;
+  std::size_t bytes = 0;
+  for (const std::uint32_t task : chosen) {
+    if (bytes > kMessageBytes) {
+      answer.more = true;
+      break;
+    }
+    answer.tasks.push_back(ViewTask(run, task));
+    bytes += SizeOf(answer.tasks.back());
+  }
+  answer.next = answer.more ? answer.tasks.back().changed : run.changed;
 }
 
 absl::Status Core::AnswerResult(const Run& run, const Query& query, Answer& answer) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "millrace/base/status.h"
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 #include "millrace/sched/retry.h"
 
@@ -125,6 +126,7 @@ void Core::TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report
 void Core::TakeFailure(Session& session, Run& run, std::uint32_t task, const AttemptReport& report) {
   Outcome outcome = report.outcome;
   Failure failure = report.failure;
+  Bound(failure);
   if (outcome == Outcome::kSucceeded) {
     failure.message =
         absl::StrFormat("the result has %d bytes; max_payload_size is %d",

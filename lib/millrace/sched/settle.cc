@@ -87,7 +87,11 @@ void Core::AskCache(Run& run, std::uint32_t task) {
   const Instant until = now_ + kCacheWait;
   run.wake[task] = until;
   timers_.Push({.at = until, .kind = TimerKind::kTask, .a = run.slot, .b = task});
-  Recall recall{.task = {run.id, task}, .module = run.ModuleOf(task), .inputs = run.Spec(task).inputs, .data = {}};
+  Recall recall{.task = {run.id, task},
+                .module = run.ModuleOf(task),
+                .inputs = run.Spec(task).inputs,
+                .env = run.Spec(task).env,
+                .data = {}};
   for (const Dependency& need : run.Spec(task).needs) recall.data.push_back(DatumOf(run, need.task));
   actions_->push_back({.after = 0, .body = std::move(recall)});
 }
@@ -121,7 +125,7 @@ Datum Core::DatumOf(const Run& run, std::uint32_t task) const {
   datum.name = run.Spec(task).name;
   datum.module = run.ModuleOf(task).name;
   datum.outcome = run.tasks.outcome[task];
-  datum.inputs = run.Spec(task).inputs;
+  datum.inputs = {.bytes = run.Spec(task).inputs, .digest = {}, .size = run.Spec(task).inputs.size()};
   if (const auto it = run.results.find(task); it != run.results.end()) datum.result = it->second;
   if (const Story* story = run.StoryOf(task); story != nullptr && !IsGood(datum.outcome)) {
     datum.failure = story->failure;

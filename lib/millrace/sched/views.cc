@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "millrace/base/status.h"
+#include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
@@ -106,6 +107,7 @@ std::vector<std::string> Core::RunWarnings(const Run& run) const {
     warnings.push_back(
         absl::StrFormat("%d ready tasks such as '%s' have no worker that could run them", count, run.Spec(first).name));
   }
+  Bound(warnings);
   return warnings;
 }
 

@@ -215,13 +215,31 @@ void BrokerLoop::SendTo(PeerId peer, Message message) {
   }
   if (!parts_.sockets.control) return;
   SpillLargePayloads(message);
+  Bytes frame(wire::EncodeMessage(message));
+  if (frame.size() > wire::kFrameLimits.max_bytes) {
+    // The brain bounds what it says; should it fail to, one answer is lost instead of the connection.
+    log::Error("a message of kind %d has %d bytes, over the limit of %d of a frame", message.index(), frame.size(),
+               wire::kFrameLimits.max_bytes);
+    const auto* answer = std::get_if<Answer>(&message);
+    if (answer == nullptr) return;
+    Answer excuse;
+    excuse.request = answer->request;
+    excuse.code = static_cast<std::int32_t>(absl::StatusCode::kResourceExhausted);
+    excuse.message = absl::StrFormat("the answer has %d bytes, over the limit of %d of a message; ask for less at once",
+                                     frame.size(), wire::kFrameLimits.max_bytes);
+    frame = Bytes(wire::EncodeMessage(std::move(excuse)));
+  }
   // A stalled or gone peer loses this message; the protocol repeats what matters once it is back.
-  parts_.sockets.control->Send(peer, Bytes(wire::EncodeMessage(message)));
+  parts_.sockets.control->Send(peer, frame);
 }
 
 void BrokerLoop::SpillLargePayloads(Message& message) {
   if (auto* assign = std::get_if<Assign>(&message)) {
-    for (Datum& datum : assign->data) Spill(datum.result);
+    for (Datum& datum : assign->data) {
+      Spill(datum.result);
+      Spill(datum.inputs);
+    }
+    for (Assignment& task : assign->tasks) Spill(task.inputs);
   } else if (auto* answer = std::get_if<Answer>(&message)) {
     Spill(answer->result);
   }

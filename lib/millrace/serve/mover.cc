@@ -28,8 +28,9 @@ Mover::~Mover() {
 }
 
 bool Mover::NeedsFetching(const agent::Start& start) {
-  return std::any_of(start.execute.needs.begin(), start.execute.needs.end(),
-                     [](const SlotDependency& need) { return IsElsewhere(need.result); });
+  return IsElsewhere(start.execute.inputs) ||
+         std::any_of(start.execute.needs.begin(), start.execute.needs.end(),
+                     [](const SlotDependency& need) { return IsElsewhere(need.result) || IsElsewhere(need.inputs); });
 }
 
 bool Mover::NeedsStoring(const agent::SlotSaid& said) {
@@ -56,19 +57,23 @@ void Mover::Run() {
 }
 
 void Mover::Do(agent::Start start) {
-  absl::Status status;
-  for (SlotDependency& need : start.execute.needs) {
-    if (!IsElsewhere(need.result)) continue;
-    auto bytes = blobs_.Fetch(*need.result.digest, need.result.size);
-    if (!bytes.ok()) {
-      status = Annotate(bytes.status(),
-                        absl::StrFormat("fetching the result of %s (%d bytes)", need.name, need.result.size));
-      break;
-    }
-    need.result.bytes = *std::move(bytes);
-    need.result.digest.reset();
+  SlotExecute& execute = start.execute;
+  absl::Status status = Fetch(execute.inputs, "the inputs");
+  for (SlotDependency& need : execute.needs) {
+    if (status.ok()) status = Fetch(need.result, "the result of " + need.name);
+    if (status.ok()) status = Fetch(need.inputs, "the inputs of " + need.name);
   }
   done_.Push(Fetched{std::move(start), std::move(status)});
+}
+
+// Makes the payload inline, wherever it is.
+absl::Status Mover::Fetch(Payload& payload, const std::string& what) {
+  if (!IsElsewhere(payload)) return absl::OkStatus();
+  auto bytes = blobs_.Fetch(*payload.digest, payload.size);
+  if (!bytes.ok()) return Annotate(bytes.status(), absl::StrFormat("fetching %s (%d bytes)", what, payload.size));
+  payload.bytes = *std::move(bytes);
+  payload.digest.reset();
+  return absl::OkStatus();
 }
 
 void Mover::Do(agent::SlotSaid said) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <string>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -40,6 +41,7 @@ class Mover {
 
   void Run();
   void Do(agent::Start start);
+  absl::Status Fetch(Payload& payload, const std::string& what);
   void Do(agent::SlotSaid said);
 
   net::BlobAccess& blobs_;

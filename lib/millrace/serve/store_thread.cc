@@ -42,7 +42,7 @@ void StoreThread::Run() {
 void StoreThread::Do(sched::Recall recall) {
   sched::Recalled answer;
   answer.task = recall.task;
-  answer.key = store::CacheKey(recall.module, recall.inputs.view(), recall.data);
+  answer.key = store::CacheKey(recall.module, recall.inputs.view(), recall.env, recall.data);
   if (cache_) {
     auto found = cache_->Look(answer.key);
     if (!found.ok()) {

@@ -14,20 +14,29 @@ constexpr std::string_view kSchema =
     "CREATE TABLE results(key BLOB PRIMARY KEY, task TEXT, bytes BLOB, digest BLOB, size INTEGER, unix_ms INTEGER,"
     " used INTEGER) WITHOUT ROWID;"
     "CREATE INDEX results_used ON results(used)";
-constexpr std::string_view kKeyFormat = "millrace cache key 1";
+constexpr std::string_view kKeyFormat = "millrace cache key 2";
 
 }  // namespace
 
-Digest CacheKey(const ModuleSpec& module, std::string_view inputs, std::span<const Datum> data) {
+Digest CacheKey(const ModuleSpec& module, std::string_view inputs, const std::map<std::string, std::string>& env,
+                std::span<const Datum> data) {
   Hasher hasher;
   hasher.AddField(kKeyFormat);
   hasher.AddField(module.name);
   hasher.AddField(module.version);
   hasher.AddField(absl::StrFormat("%x", module.fingerprint));
   hasher.AddField(inputs);
+  // The counts keep a variable from passing for a dependency.
+  hasher.AddField(absl::StrFormat("%d variables, %d dependencies", env.size(), data.size()));
+  for (const auto& [name, value] : env) {
+    hasher.AddField(name);
+    hasher.AddField(value);
+  }
   for (const Datum& datum : data) {
     hasher.AddField(datum.name);
     hasher.AddField(datum.module);
+    hasher.AddField(datum.inputs.digest ? datum.inputs.digest->view() : Sha256(datum.inputs.bytes.view()).view());
+    hasher.AddField(IsGood(datum.outcome) ? "" : datum.failure.message);
     hasher.AddField(IsGood(datum.outcome) ? "good" : "bad");
     hasher.AddField(datum.result.digest ? datum.result.digest->view() : Sha256(datum.result.bytes.view()).view());
   }

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -17,8 +19,10 @@
 
 namespace millrace::store {
 
-// Of module, version, types, inputs and the results of the dependencies in the order of the task's needs.
-Digest CacheKey(const ModuleSpec& module, std::string_view inputs, std::span<const Datum> data);
+// Of everything a task is computed from: module, version, types, inputs, environment, and what became of the
+// dependencies in the order of the task's needs.
+Digest CacheKey(const ModuleSpec& module, std::string_view inputs, const std::map<std::string, std::string>& env,
+                std::span<const Datum> data);
 
 class ResultCache {
  public:

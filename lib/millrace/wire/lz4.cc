@@ -115,6 +115,18 @@ Bytes PackPayload(const Bytes& raw, Compression compression) {
   return Bytes(std::move(packed));
 }
 
+Bytes PackInputs(const Bytes& map, Compression compression) {
+  if (map.size() < kCompressFrom) return map;
+  const Bytes packed = PackPayload(map, compression);
+  return packed.data()[0] == kLz4 ? packed : map;
+}
+
+absl::StatusOr<Bytes> UnpackInputs(const Bytes& inputs, std::size_t max_raw) {
+  if (!inputs.empty() && (inputs.data()[0] == kRaw || inputs.data()[0] == kLz4)) return UnpackPayload(inputs, max_raw);
+  MILLRACE_RETURN_IF_ERROR(CheckPayloadSize("the inputs", inputs.size(), max_raw));
+  return inputs;
+}
+
 absl::StatusOr<std::size_t> UnpackedSize(const Bytes& packed) {
   if (packed.empty()) return std::size_t{0};
   if (packed.data()[0] == kRaw) return packed.size() - 1;

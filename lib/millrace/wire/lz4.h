@@ -33,6 +33,11 @@ Bytes PackPayload(const Bytes& raw, Compression compression = Compression::kOn);
 // `max_raw`: the limit on the expanded size (max_payload_size). A raw payload is a slice of `packed`, not a copy.
 absl::StatusOr<Bytes> UnpackPayload(const Bytes& packed, std::size_t max_raw);
 
+// The fields of a module as they travel: a msgpack map, or that map packed. A map never begins with a byte that packing
+// gives, so small ones need no header and are told apart.
+Bytes PackInputs(const Bytes& map, Compression compression = Compression::kOn);
+absl::StatusOr<Bytes> UnpackInputs(const Bytes& inputs, std::size_t max_raw);
+
 // The expanded size as the header claims it, without expanding: to refuse early and to show.
 absl::StatusOr<std::size_t> UnpackedSize(const Bytes& packed);
 

@@ -48,7 +48,7 @@ inline SlotExecute AttemptOf(std::string module, Bytes inputs = {}) {
   execute.task = {RunId{EpochQualified(3, 17)}, 2};
   execute.name = module;
   execute.module = std::move(module);
-  execute.inputs = std::move(inputs);
+  execute.inputs.bytes = std::move(inputs);
   execute.kill_grace = std::chrono::seconds(5);
   execute.max_payload = 1 << 20;
   return execute;

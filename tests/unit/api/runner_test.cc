@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "attempt.h"
+#include "millrace/wire/lz4.h"
 
 namespace millrace {
 namespace {
@@ -141,8 +142,8 @@ TEST(RunnerTest, A23_AJoinReadsAllWithTheirInputs) {
   execute.needs = {Good("build", "build", 0, Info{"r", 1}),
                    Good("build[configuration=Debug]", "build", 0, Info{"d", 1}),
                    Bad("build[configuration=Odd]", "build", 0, Outcome::kFailed, "no")};
-  execute.needs[1].inputs = EncodeValue(Build{"Debug"});
-  execute.needs[2].inputs = EncodeValue(Build{"Odd"});
+  execute.needs[1].inputs.bytes = EncodeValue(Build{"Debug"});
+  execute.needs[2].inputs.bytes = EncodeValue(Build{"Odd"});
   EXPECT_EQ(RunAttempt(All(), execute).ResultAs<std::string>(),
             "build(Release)=r;build[configuration=Debug](Debug)=d;build[configuration=Odd](Odd)=?;");
 }
@@ -159,6 +160,27 @@ TEST(RunnerTest, A04_AnUnknownModuleFailsAndSaysWhatThereIs) {
   EXPECT_EQ(ran.done.outcome, Outcome::kFailed);
   EXPECT_THAT(ran.done.failure.message, HasSubstr("no module named 'biuld'"));
   EXPECT_THAT(ran.done.failure.message, HasSubstr("it has: build, end, join"));
+}
+
+TEST(RunnerTest, A34_PackedInputsAreOpenedHere) {
+  const Build build{.configuration = std::string(5000, 'x')};
+  const Bytes packed = wire::PackInputs(EncodeValue(build));
+  ASSERT_LT(packed.size(), 1000u);
+  const auto result_of = [](const Bytes& inputs) {
+    return RunAttempt(All(), AttemptOf("build", inputs)).ResultAs<Info>();
+  };
+  EXPECT_EQ(result_of(packed).version, result_of(EncodeValue(build)).version);
+
+  SlotExecute execute = AttemptOf("join");
+  execute.needs = {Good("build", "build", 0, Info{"r", 1})};
+  execute.needs[0].inputs.bytes = packed;
+  EXPECT_THAT(RunAttempt(All(), execute).ResultAs<std::string>(), HasSubstr(build.configuration));
+
+  execute = AttemptOf("build", packed);
+  execute.max_payload = 4000;
+  const Ran over = RunAttempt(All(), execute);
+  EXPECT_EQ(over.done.outcome, Outcome::kFailed);
+  EXPECT_THAT(over.done.failure.message, HasSubstr("max_payload_size 4000"));
 }
 
 TEST(RunnerTest, A04_UndecodableInputsFail) {

@@ -103,6 +103,25 @@ TEST(Lz4, A48_EveryTruncationAndManyMutationsAreRefused) {
   }
 }
 
+TEST(Lz4, A34_InputsArePackedOnlyWhereThatHelpsAndToldApart) {
+  const auto map_of = [](const std::string& text) { return Bytes("\x81\xa4text\xdb" + text); };
+  const Bytes small = map_of("x");
+  EXPECT_EQ(PackInputs(small), small);
+  const Bytes noise = map_of(Noise(10'000).str());
+  EXPECT_EQ(PackInputs(noise), noise);
+  const Bytes large = map_of(Repetitive(10'000).str());
+  const Bytes packed = PackInputs(large);
+  EXPECT_LT(packed.size(), 2000u);
+  EXPECT_EQ(PackInputs(large, Compression::kOff), large);
+  for (const Bytes& inputs : {Bytes(), small, noise, large, packed}) {
+    const auto back = UnpackInputs(inputs, kMax);
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(*back, inputs == packed ? large : inputs);
+  }
+  EXPECT_THAT(TextOf(UnpackInputs(packed, 9999).status()), HasSubstr("9999"));
+  EXPECT_THAT(TextOf(UnpackInputs(large, 9999).status()), HasSubstr("9999"));
+}
+
 TEST(Lz4, ChecksumIsXxh32) {
   // Values of the reference implementation (https://github.com/Cyan4973/xxHash).
   EXPECT_EQ(Xxh32(""), 0x02cc5d05U);
