@@ -154,6 +154,11 @@ absl::StatusOr<int> Workers(Context& context) {
 
 absl::StatusOr<int> Logs(Context& context) {
   MILLRACE_ASSIGN_OR_RETURN(Query query, About(QueryKind::kLogs, context.arguments));
+  // Whether there are such a run and task: whoever keeps the lines knows only what has printed something.
+  Query known = query;
+  known.kind = query.task.empty() ? QueryKind::kRun : QueryKind::kTasks;
+  MILLRACE_ASSIGN_OR_RETURN(const Answer found, context.client.Ask(known));
+  query.run = found.run;
   std::string last_task;
   while (true) {
     MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
@@ -162,10 +167,8 @@ absl::StatusOr<int> Logs(Context& context) {
       context.out.Write(context.arguments.json ? LogLineJson(line) + "\n" : LogText(line, last_task, context.out));
     }
     query.since = answer.next;
-    if (answer.run.valid()) query.run = answer.run;
     if (answer.more) continue;
     if (!context.arguments.follow) return host::kSucceeded;
-    if (!query.run.valid()) return NotFound("nothing was printed yet, so there is nothing to follow");
     // Ended runs print nothing more; what was printed before the end is asked for once again.
     Query about;
     about.kind = QueryKind::kRun;

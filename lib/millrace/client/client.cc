@@ -173,7 +173,9 @@ absl::StatusOr<bool> Client::Refresh(RunId run, const OnChange& on_change, RunVi
   std::vector<TaskView> changed;
   query.kind = QueryKind::kTasks;
   query.limit = kRowsAtOnce;
-  for (bool more = task_cursor_ < view.changed || task_cursor_ == 0; more;) {
+  // The first numbers are those of tasks to which nothing has happened yet.
+  task_cursor_ = std::max<std::uint64_t>(task_cursor_, view.tasks);
+  for (bool more = task_cursor_ < view.changed; more;) {
     query.since = task_cursor_;
     MILLRACE_ASSIGN_OR_RETURN(Answer rows, Ask(query));
     more = rows.more;

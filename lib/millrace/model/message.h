@@ -304,7 +304,8 @@ struct Query {
   QueryKind kind = QueryKind::kBroker;
   RunId run;                // none = the newest, where a run is needed
   std::string task;         // by name
-  std::uint64_t since = 0;  // kTasks: rows changed after this; kLogs: from this position; kWorkers: rows to skip
+  // kTasks: rows changed after this, 0 = all; kLogs: from this position; kWorkers: rows to skip.
+  std::uint64_t since = 0;
   std::uint32_t limit = 0;  // rows at most; 0 = as many as fit one message
   friend bool operator==(const Query&, const Query&) = default;
 };

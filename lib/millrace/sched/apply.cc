@@ -39,6 +39,8 @@ void Core::ApplyRecord(const RunAccepted& record) {
     next_run_ = std::max(next_run_, static_cast<std::uint32_t>(added.id.value));
   }
   ++runs_active_;
+  // Every row has a number of its own from the start, so that `since` pages through all of them.
+  for (std::uint32_t task = 0; task < n; ++task) MarkChanged(added, task);
   for (std::uint32_t task = 0; task < n; ++task) {
     added.tasks.unmet[task] = static_cast<std::uint32_t>(added.Spec(task).needs.size());
     added.tasks.open_dependants[task] = static_cast<std::uint32_t>(added.graph.Dependants(task).size());

@@ -75,6 +75,11 @@ bool Core::TakeReport(Session& session, const AttemptReport& report) {
 void Core::TakeFinished(Session& session, Run& run, std::uint32_t task, const AttemptReport& report) {
   const Attempt& attempt = attempts_[run.tasks.attempt[task]];
   ++tasks_completed_;
+  if (run.tasks.phase[task] == Phase::kAssigned) {
+    // The hint that it runs was not worth a message, or was lost.
+    const Duration since = now_ - run.submitted - std::max(report.execution, Duration::zero());
+    run.tasks.started[task] = std::max(since, attempt.assigned - run.submitted);
+  }
   switch (report.outcome) {
     case Outcome::kSucceeded:
       if (report.result.size <= config_.max_payload && report.result.bytes.size() <= config_.max_payload) {

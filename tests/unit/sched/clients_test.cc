@@ -176,6 +176,32 @@ TEST(ClientsTest, ChangesAreAnnouncedAtMostEveryFiftyMillisecondsAndAtTheEnd) {
   EXPECT_EQ(announced().back().changed, rig.Run().changed);
 }
 
+TEST(ClientsTest, TasksThatHaveNotChangedYetAreListedInPagesToo) {
+  Rig rig;
+  rig.Join("w1");
+  Job job;
+  job.Task("first");
+  for (int i = 0; i < 50; ++i) job.Task("t" + std::to_string(i), "first");
+  rig.Submit(job.spec);
+  std::set<std::string> seen;
+  Answer answer;
+  do {
+    answer = rig.Ask(QueryKind::kTasks, "", answer.next, 7);
+    for (const TaskView& task : answer.tasks) seen.insert(task.name);
+  } while (answer.more);
+  EXPECT_THAT(seen, SizeIs(51));
+}
+
+TEST(ClientsTest, ATaskWhoseStartWasNotToldHasStartedBeforeItsEnd) {
+  Rig rig;
+  rig.Join("w1");
+  rig.Submit(Job().Task("a").spec);
+  rig.Advance(seconds(3));
+  rig.End("w1", "a", Outcome::kSucceeded, {}, "", seconds(1));
+  EXPECT_EQ(rig.Task("a").started, seconds(2));
+  EXPECT_EQ(rig.Task("a").ended, seconds(3));
+}
+
 TEST(ClientsTest, A35_AResultGoesToAWorkerOnceAndIsForgottenAfterTheLastDependant) {
   Rig rig;
   rig.Join("w1", {.cpus = 4});
