@@ -125,6 +125,9 @@ std::string Print(const Message& message) {
 std::string Print(const Record& record) {
   return std::visit([](const auto& r) { return Named(r); }, record);
 }
+std::string Print(const SlotMessage& message) {
+  return std::visit([](const auto& m) { return Named(m); }, message);
+}
 std::string Print(const RunView& view) { return Named(view); }
 std::string Print(const TaskView& view) { return Named(view); }
 std::string Print(const WorkerView& view) { return Named(view); }

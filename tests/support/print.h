@@ -7,11 +7,13 @@
 
 #include "millrace/model/message.h"
 #include "millrace/model/record.h"
+#include "millrace/model/slot.h"
 
 namespace millrace::testing {
 
 std::string Print(const Message& message);
 std::string Print(const Record& record);
+std::string Print(const SlotMessage& message);
 std::string Print(const RunView& view);
 std::string Print(const TaskView& view);
 std::string Print(const WorkerView& view);

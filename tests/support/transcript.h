@@ -10,6 +10,8 @@
 // MILLRACE_REWRITE_TRANSCRIPTS=1 the output is written into the file instead, to be reviewed as a diff.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,5 +24,8 @@ void RunTranscript(const std::string& path, const std::function<std::string(cons
 
 // The *.txt files in the folder, sorted.
 std::vector<std::string> TranscriptsIn(const std::string& folder);
+
+// The name of the file as the name of a test.
+std::string TranscriptName(const ::testing::TestParamInfo<std::string>& path);
 
 }  // namespace millrace::testing

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 #include "millrace/base/status.h"
@@ -13,18 +12,11 @@
 namespace millrace::sched {
 namespace {
 
+using testing::DurationOf;
+using testing::Parts;
+using testing::SplitLine;
+
 constexpr PeerId kClient{900};
-
-std::vector<std::string> Parts(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::stringstream in(text);
-  for (std::string part; std::getline(in, part, separator);) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
-
-Duration DurationOf(const std::string& text) { return ParseDuration(text).value(); }
 
 }  // namespace
 
@@ -33,40 +25,9 @@ Scenario::Scenario() {
   config_.seed = 1;
 }
 
-bool Scenario::Line::Has(const std::string& word) const {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-std::string Scenario::Line::Value(const std::string& key, const std::string& otherwise) const {
-  const auto it = values.find(key);
-  return it == values.end() ? otherwise : it->second;
-}
-std::vector<std::string> Scenario::Line::Values(const std::string& key) const {
-  std::vector<std::string> found;
-  for (auto [it, end] = values.equal_range(key); it != end; ++it) found.push_back(it->second);
-  return found;
-}
-std::string Scenario::Line::Rest(std::size_t from) const {
-  std::string text;
-  for (std::size_t i = from; i < words.size(); ++i) text += (text.empty() ? "" : " ") + words[i];
-  return text;
-}
-
-Scenario::Line Scenario::Split(const std::string& text) {
-  Line line;
-  for (const std::string& word : Parts(text, ' ')) {
-    const std::size_t at = word.find('=');
-    if (at == std::string::npos) {
-      line.words.push_back(word);
-    } else {
-      line.values.emplace(word.substr(0, at), word.substr(at + 1));
-    }
-  }
-  return line;
-}
-
 std::string Scenario::Run(const std::vector<std::string>& lines) {
   out_.clear();
-  const Line line = Split(lines.front());
+  const Line line = SplitLine(lines.front());
   const std::string& verb = line.words.at(0);
   if (verb == "config") {
     Configure(line);
@@ -172,7 +133,7 @@ void Scenario::Submit_(const Line& line, const std::vector<std::string>& lines) 
   job.name = "job";
   if (line.Has("keep-going")) job.fail_mode = FailMode::kKeepGoing;
   job.modules.push_back({.name = "work", .fingerprint = 0, .version = {}});
-  for (std::size_t i = 1; i < lines.size(); ++i) AddTask(job, Split(lines[i]));
+  for (std::size_t i = 1; i < lines.size(); ++i) AddTask(job, SplitLine(lines[i]));
   Say(kClient,
       Submit{.request = 1, .token = std::stoull(line.Value("token", "0")), .job = std::move(job), .job_digest = {}});
 }
@@ -296,7 +257,7 @@ void Scenario::Advance(const Line& line) {
     if (beating && now_ >= beat) {
       for (auto& [name, worker] : workers_) {
         if (!line.Has("deaf")) worker.orders = worker.received;
-        if (worker.peer.valid()) FromWorker(Split("beat " + name));
+        if (worker.peer.valid()) FromWorker(SplitLine("beat " + name));
       }
       beat = now_ + std::chrono::seconds(1);
     }

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "millrace/sched/scheduler.h"
+#include "support/line.h"
 
 namespace millrace::sched {
 
@@ -37,15 +38,7 @@ class Scenario {
   std::string Run(const std::vector<std::string>& lines);
 
  private:
-  // The words of a line: the plain ones, and those with a value.
-  struct Line {
-    std::vector<std::string> words;
-    std::multimap<std::string, std::string> values;
-    bool Has(const std::string& word) const;
-    std::string Value(const std::string& key, const std::string& otherwise = "") const;
-    std::vector<std::string> Values(const std::string& key) const;
-    std::string Rest(std::size_t from) const;
-  };
+  using Line = testing::Line;
   struct Worker {
     PeerId peer;
     SessionId session;
@@ -58,7 +51,6 @@ class Scenario {
     std::map<std::string, AttemptId> attempts;       // by task
   };
 
-  static Line Split(const std::string& text);
   void Configure(const Line& line);
   void Hello_(const Line& line);
   void Submit_(const Line& line, const std::vector<std::string>& lines);

@@ -2,10 +2,6 @@
 // One test per transcript in this folder.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cctype>
-#include <filesystem>
-
 #include "scenario.h"
 #include "support/transcript.h"
 
@@ -20,15 +16,8 @@ TEST_P(Transcript, GoesAsWritten) {
                          [&scenario](const std::vector<std::string>& lines) { return scenario.Run(lines); });
 }
 
-std::string NameOf(const ::testing::TestParamInfo<std::string>& transcript) {
-  std::string name = std::filesystem::path(transcript.param).stem().string();
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-  return name;
-}
-
 INSTANTIATE_TEST_SUITE_P(Scenarios, Transcript, ::testing::ValuesIn(testing::TranscriptsIn(MILLRACE_SCENARIOS)),
-                         NameOf);
+                         testing::TranscriptName);
 
 }  // namespace
 }  // namespace millrace::sched
