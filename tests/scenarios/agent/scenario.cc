@@ -288,7 +288,7 @@ void Scenario::Advance(const Line& line) {
   const Instant end = now_ + DurationOf(line.words.at(1));
   Instant beat = beacons || talking ? now_ + seconds(1) : kNever;
   advancing_since_ = now_;
-  for (Instant next; (next = std::min(agent_->NextWake(), beat)) <= end;) {
+  for (Instant next; sound_ && (next = std::min(agent_->NextWake(), beat)) <= end;) {
     now_ = std::max(now_, next);
     if (now_ >= beat) {
       if (beacons) FromBroker(SplitLine("beacon"), {});
@@ -327,6 +327,7 @@ void Scenario::Step(Event event) {
   agent_->Step(now_, std::move(event), actions);
   const absl::Status status = agent_->CheckInvariants();
   EXPECT_TRUE(status.ok()) << status;
+  sound_ &= status.ok();
   for (const Action& action : actions) {
     Learn(action);
     Write(action);

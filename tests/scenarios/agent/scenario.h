@@ -102,6 +102,7 @@ class Scenario {
   std::uint64_t asked_ = 0;     // pings
   std::uint64_t answered_ = 0;
   bool all_ = false;
+  bool sound_ = true;  // an agent that is not could be due for ever
   std::string out_;
 };
 
