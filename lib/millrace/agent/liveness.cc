@@ -74,11 +74,13 @@ void Agent::State::TendLiveness() {
 void Agent::State::SendBeat() {
   const Duration interval = link.terms.heartbeat_interval;
   life.beat_at = After(now, interval);
-  if (!link.terms.planes.events.empty() && !life.degraded && now - life.heard_beacon > kBeatsMissed * interval) {
+  // Only while there is a connection is the channel to blame for a silence.
+  const Duration silent = now - std::max(life.heard_beacon, link.connected_at);
+  if (attached() && !link.terms.planes.events.empty() && !life.degraded && silent > kBeatsMissed * interval) {
     life.degraded = true;
     Tell(Severity::kWarning,
          absl::StrFormat("no heartbeat of the broker for %s: using the control channel for ours too",
-                         FormatDuration(now - life.heard_beacon)));
+                         FormatDuration(silent)));
   }
   Beat beat;
   beat.session = link.session;
