@@ -8,8 +8,10 @@
 #include "millrace/host/assemble.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/flags.h"
+#include "millrace/host/plan.h"
 #include "millrace/host/report.h"
 #include "millrace/log/log.h"
+#include "millrace/yaml/pipeline.h"
 #include "tools/zmqctl/commands.h"
 
 namespace {
@@ -78,6 +80,14 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
   return verbs;
 }
 
+// Needs no broker: what is refused here would be refused there.
+absl::StatusOr<int> Plan(const Arguments& arguments, const millrace::Options& options) {
+  MILLRACE_ASSIGN_OR_RETURN(const millrace::JobSpec job, millrace::yaml::LoadPipeline(arguments.file));
+  const millrace::host::Console out = millrace::host::ConsoleFor(stdout, options);
+  out.Write(millrace::host::PlanText(job, options, out));
+  return millrace::host::kSucceeded;
+}
+
 int Refuse(const absl::Status& status) {
   std::fprintf(stderr, "zmqctl: %s\n", millrace::TextOf(status).c_str());
   if (status.code() == absl::StatusCode::kCancelled) return millrace::host::kInterrupted;
@@ -93,6 +103,10 @@ int main(int argc, char** argv) {
   std::vector<Verb> verbs = Declare(parser, arguments);
   millrace::host::Command& version = parser.root().Add("version", "The version of zmqctl");
   version.Flag("--json", &arguments.json, "Print the answer as JSON");
+  millrace::host::Command& plan = parser.root().Add("plan", "Check a pipeline, and show its waves; asks no broker");
+  plan.Argument("FILE", &arguments.file, "The pipeline, - for standard input")
+      .Setting("color")
+      .Example("zmqctl plan pipeline.yaml", "what is wrong with it, or what it would do");
   if (const auto code = parser.Parse(argc, argv)) return *code;
   if (version.chosen()) {
     std::printf(arguments.json ? "{\"version\": \"%s\"}\n" : "zmqctl %s\n", millrace::host::Version().c_str());
@@ -101,6 +115,10 @@ int main(int argc, char** argv) {
   millrace::host::ResolvedOptions resolved;
   if (const auto code = parser.Resolve({}, std::nullopt, resolved)) return *code;
   millrace::log::Init("zmqctl", static_cast<millrace::log::Level>(resolved.options.log_level));
+  if (plan.chosen()) {
+    const absl::StatusOr<int> done = Plan(arguments, resolved.options);
+    return done.ok() ? *done : Refuse(done.status());
+  }
   auto interrupts = millrace::host::Interrupts::Begin();
   if (!interrupts.ok()) return Refuse(interrupts.status());
   millrace::net::SocketContext context;
