@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The style check and the tally of test results, tested: every rule fires on a planted violation, and only there."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import pathlib
 import tempfile
@@ -135,6 +137,8 @@ class TallyTest(unittest.TestCase):
     JUNIT = """<?xml version='1.0'?><testsuites><testsuite name="millrace.unit base.IdsTest">
       <testcase name="A" status="run"/><testcase name="B" status="run">{b}</testcase>
       <testcase name="C" status="notrun"/></testsuite>
+      <testsuite name="millrace.millrace / e2e"><testcase name="1"/><testcase name="2"/>
+      <testcase name="3"><skipped/></testcase></testsuite>
       <testsuite name="millrace"><testcase name="style"/></testsuite></testsuites>"""
 
     def count(self, results, b="", junit=True):
@@ -150,6 +154,10 @@ class TallyTest(unittest.TestCase):
     def test_cases_of_googletest_count_one_by_one(self):
         self.assertEqual(self.count({"unit base": "OK", "style": "OK"}), (3, 0, 1))
 
+    def test_cases_of_tap_count_one_by_one(self):
+        self.assertEqual(self.count({"millrace / e2e": "OK"}), (2, 0, 1))
+        self.assertEqual(self.count({"millrace / e2e": "FAIL"}), (2, 1, 1))
+
     def test_names_decorated_with_suites_are_the_same_programs(self):
         self.assertEqual(self.count({"millrace:fast / unit base": "OK"}), (2, 0, 1))
 
@@ -164,6 +172,21 @@ class TallyTest(unittest.TestCase):
         self.assertEqual(self.count({"unit base": "FAIL"}, junit=False), (0, 1, 0))
         self.assertEqual(self.count({"style": "TIMEOUT"}), (0, 1, 0))
         self.assertEqual(self.count({"style": "SKIP"}), (0, 0, 1))
+
+    def test_the_slowest_come_first(self):
+        with tempfile.TemporaryDirectory() as build:
+            pathlib.Path(build, "meson-logs").mkdir()
+            ran = [{"name": f"millrace / unit {n}", "result": "OK", "duration": n} for n in range(12)]
+            text = "".join(json.dumps(program) + "\n" for program in ran)
+            pathlib.Path(build, "meson-logs", "part-1.json").write_text(text, encoding="utf-8")
+            self.assertEqual(load_tally().slowest(build, "part-1", 2), ["   11.0 s  unit 11", "   10.0 s  unit 10"])
+            self.assertEqual(tuple(load_tally().tally(build, "part-1")[0]), (12, 0, 0))
+
+    def test_what_was_left_out_is_told(self):
+        out = io.StringIO()
+        with tempfile.TemporaryDirectory() as build, contextlib.redirect_stdout(out):
+            self.assertEqual(load_tally().main([build, "--failed", "2", "--skipped", "1"]), 1)
+        self.assertEqual(out.getvalue(), "0 passed, 2 failed, 1 skipped\n")
 
     def test_nothing_run_is_not_a_success(self):
         with tempfile.TemporaryDirectory() as build:

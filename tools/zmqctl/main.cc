@@ -51,9 +51,14 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
       .Setting("broker_lost_timeout")
       .Example("zmqctl submit pipeline.yaml --wait", "with progress, and a summary at the end")
       .Example("zmqctl submit pipeline.yaml", "prints the run's id and returns");
-  add("status", "The broker: workers, slots, runs, tasks, warnings", z::Status);
-  add("runs", "Every run that the broker remembers", z::Runs);
-  add("tasks", "The tasks of a run", z::Tasks).Argument("RUN", &a.run, run_help, false);
+  add("status", "The broker: workers, slots, runs, tasks, warnings", z::Status)
+      .Example("zmqctl status --json", "for a script");
+  add("runs", "Every run that the broker remembers", z::Runs)
+      .Example("zmqctl runs --json", "the newest and all before it, with their states");
+  add("tasks", "The tasks of a run", z::Tasks)
+      .Argument("RUN", &a.run, run_help, false)
+      .Example("zmqctl tasks", "of the newest run")
+      .Example("zmqctl tasks 1.2", "of this one");
   add("workers", "The workers and what they offer", z::Workers)
       .Option("--wait-for", "N", &a.wait_for, "Return once N workers are there")
       .Example("zmqctl workers --wait-for 3", "in a script that has just started them");
@@ -65,18 +70,22 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
   add("result", "The result of a task, as JSON", z::Result)
       .Argument("TASK", &a.task, "By name")
       .Option("--run", "RUN", &a.run, run_help)
-      .Setting("max_payload_size");
+      .Setting("max_payload_size")
+      .Example("zmqctl result publish", "what publish gave in the newest run");
   add("why", "Why a task is where it is, a reason a line", z::Why)
       .Argument("TASK", &a.task, "By name")
       .Option("--run", "RUN", &a.run, run_help)
       .Example("zmqctl why 'test[shard=2]'", "what it waits for");
   add("cancel", "Cancel a run: what runs is stopped, teardown modules still run", z::Cancel)
       .Argument("RUN", &a.run, "As `zmqctl runs` shows it")
-      .Option("--reason", "TEXT", &a.reason, "Shown in the run's summary");
+      .Option("--reason", "TEXT", &a.reason, "Shown in the run's summary")
+      .Example("zmqctl cancel 1.2 --reason 'wrong branch'", "returns at once; zmqctl tasks shows how it ends");
   add("drain", "Let a worker finish what it runs, and end", z::DrainWorker)
       .Argument("WORKER", &a.worker, "As `zmqctl workers` shows it")
-      .Option("--reason", "TEXT", &a.reason, "For the worker's log");
-  add("health", "ok (exit 0) or degraded (exit 1), and why", z::Health);
+      .Option("--reason", "TEXT", &a.reason, "For the worker's log")
+      .Example("zmqctl drain build-1", "before that machine is rebooted");
+  add("health", "ok (exit 0) or degraded (exit 1), and why", z::Health)
+      .Example("zmqctl health || echo 'look at it'", "in a script; exit 69 when no broker answers");
   return verbs;
 }
 
@@ -100,6 +109,10 @@ int main(int argc, char** argv) {
   Arguments arguments;
   millrace::host::FlagParser parser("zmqctl", "Submit pipelines to a broker, watch them, ask why",
                                     millrace::host::Version());
+  parser.root()
+      .Example("export ORCHESTRATOR_URL=tcp://127.0.0.1:8080", "which broker; or --orchestrator with each command")
+      .Example("zmqctl submit pipeline.yaml --wait", "run a pipeline; exit 0 when it went well, 1 when it failed")
+      .Example("zmqctl COMMAND --help", "what it takes; all exit codes are in docs/operations.md");
   std::vector<Verb> verbs = Declare(parser, arguments);
   millrace::host::Command& version = parser.root().Add("version", "The version of zmqctl");
   version.Flag("--json", &arguments.json, "Print the answer as JSON");
@@ -108,6 +121,10 @@ int main(int argc, char** argv) {
       .Setting("color")
       .Example("zmqctl plan pipeline.yaml", "what is wrong with it, or what it would do");
   if (const auto code = parser.Parse(argc, argv)) return *code;
+  if (parser.root().chosen()) {
+    std::fputs("zmqctl: which command? Try 'zmqctl --help'.\n", stderr);
+    return millrace::host::kUsage;
+  }
   if (version.chosen()) {
     std::printf(arguments.json ? "{\"version\": \"%s\"}\n" : "zmqctl %s\n", millrace::host::Version().c_str());
     return millrace::host::kSucceeded;
