@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fetch and validate side by side, process what both agree on, publish.
+// Fetch and validate side by side, process what both agree on, publish. The first fetch fails on purpose: a failure of
+// the environment is tried again without a word in the pipeline.
+//   example-etl run | plan | orchestrator --port 8080 | worker --orchestrator URL | submit --orchestrator URL
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "millrace/millrace.h"
@@ -16,7 +21,11 @@ struct Rows {
 
 struct Fetch {
   static constexpr std::string_view kName = "fetch";
-  absl::StatusOr<Rows> Run(millrace::Context&) const { return Rows{{3, 1, 4, 1, 5, 9, 2, 6}}; }
+  millrace::Policy policy() const { return {.backoff = std::chrono::milliseconds(100)}; }
+  absl::StatusOr<Rows> Run(millrace::Context& context) const {
+    if (context.try_number() == 1) return absl::UnavailableError("the source does not answer (on purpose)");
+    return Rows{{3, 1, 4, 1, 5, 9, 2, 6}};
+  }
 };
 
 struct Bounds {
@@ -25,8 +34,9 @@ struct Bounds {
 
 struct Validate {
   static constexpr std::string_view kName = "validate";
-  std::int64_t limit = 5;
+  std::int64_t limit = 5;  // an input
   absl::StatusOr<Bounds> Run(millrace::Context&) const {
+    // A failure of the user's is not tried again: it would be the same.
     if (limit < 0) return absl::InvalidArgumentError("the limit must not be negative");
     return Bounds{limit};
   }
@@ -39,6 +49,8 @@ struct Statistics {
 
 struct Process {
   static constexpr std::string_view kName = "process";
+  static constexpr std::string_view kVersion = "1";  // of what is remembered; by default it is the program's build
+  millrace::Policy policy() const { return {.cached = true}; }
   absl::StatusOr<Statistics> Run(millrace::Context& context, millrace::From<Fetch> rows,
                                  millrace::From<Validate> bounds) const {
     Statistics statistics;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The classic restore -> build -> test -> publish in C++. One program, every mode:
-//   release run | plan | orchestrator --port 8080 | worker --orchestrator tcp://HOST:8080 | submit --orchestrator ...
+//   example-release run | plan | orchestrator --port 8080 | worker --orchestrator URL | submit --orchestrator URL
+#include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "millrace/millrace.h"
@@ -11,12 +13,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Results are plain structs: what `run` prints and `zmqctl result` shows, and what dependants receive.
 struct Dependencies {
   std::vector<std::string> packages;
 };
 
 struct Restore {
   static constexpr std::string_view kName = "restore";
+  // Tries after the first, for every kind of failure.
+  millrace::Policy policy() const { return {.retries = 2, .timeout = 1min}; }
   absl::StatusOr<Dependencies> Run(millrace::Context& context) const {
     context.Print("fetching dependencies\n");
     return Dependencies{{"abseil", "zeromq", "msgpack"}};
@@ -30,11 +35,14 @@ struct Binary {
 
 struct Build {
   static constexpr std::string_view kName = "build";
-  std::string configuration = "Release";
-  millrace::Policy policy() const { return {.retries = 1, .timeout = 1min}; }
+  std::string configuration = "Release";  // an input: each value of it is a task of its own
+  // Only a worker that has this runs it; what a worker has, it finds out by itself.
+  millrace::Requirements requirements() const { return {.tools = {"bash"}}; }
+  // Not run again while the program, the inputs and the results of what it needs are the same.
+  millrace::Policy policy() const { return {.timeout = 1min, .cached = true}; }
   absl::StatusOr<Binary> Run(millrace::Context& context, millrace::From<Restore> restored) const {
-    auto listed = context.Shell("echo building " + configuration);
-    if (!listed.ok()) return listed.status();
+    auto built = context.Shell("echo building $configuration", {.env = {{"configuration", configuration}}});
+    if (!built.ok()) return built.status();
     return Binary{"app-" + configuration, static_cast<std::int64_t>(1024 * restored->packages.size())};
   }
 };
@@ -55,6 +63,8 @@ struct Test {
 
 struct Publish {
   static constexpr std::string_view kName = "publish";
+  // Never started twice, not even when its worker is lost half-way.
+  millrace::Policy policy() const { return {.idempotent = false}; }
   absl::StatusOr<std::string> Run(millrace::Context&, millrace::FromAll<Test> tests) const {
     std::int32_t passed = 0;
     for (const auto& test : tests) passed += test.result->passed;
@@ -62,10 +72,21 @@ struct Publish {
   }
 };
 
+// Runs after failures and cancels too; Maybe takes whatever became of Publish.
+struct CleanUp {
+  static constexpr std::string_view kName = "clean-up";
+  millrace::Policy policy() const { return {.always_run = true}; }
+  absl::Status Run(millrace::Context& context, millrace::Maybe<Publish> published) const {
+    context.Print(published ? *published + ", temporary files removed\n"
+                            : "nothing published, temporary files removed\n");
+    return absl::OkStatus();
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  millrace::Pipeline pipeline{Restore{},        Build{},          Build{.configuration = "Debug"},
-                              Test{.shard = 1}, Test{.shard = 2}, Publish{}};
+  millrace::Pipeline pipeline{Restore{}, Build{}, Build{.configuration = "Debug"}, Test{}, Publish{}, CleanUp{}};
+  for (std::int32_t shard = 2; shard <= 4; ++shard) pipeline.Add(Test{.shard = shard});  // a matrix
   return millrace::Main(argc, argv, pipeline.Named("release"));
 }
