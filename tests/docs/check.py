@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents say, as a test: their C++ compiles, their YAML is a pipeline, the options and variables that they
-name exist. Prints TAP.
+"""What the documents say, as a test: their C++ compiles, their YAML is a pipeline, the options and variables they name
+exist. Prints TAP.
 
 usage: check.py BUILD_DIR [SOURCE_DIR]
 
-Fenced blocks of README.md and docs/*.md are whole programs (```cpp) and whole pipelines (```yaml). One that is a part on
-purpose says so, and why, in the line above it:  <!-- partial: the struct of the example above -->
+Fenced blocks of README.md and docs/*.md are whole programs (```cpp) and whole pipelines (```yaml). One that is a part
+on purpose says so, and why, in the line above it:  <!-- partial: the struct of the example above -->
 """
 
 import collections
@@ -27,8 +27,8 @@ SCRIPTS = ["tools/setup", "tools/quickstart", "tools/self", "tools/check", "tool
 # Files whose options must exist, besides the documents.
 RECIPES = ["Dockerfile", "docker-compose.yml", ".github/workflows/ci.yml", "examples/self/self.yaml"]
 # Options of the programs of others.
-FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --num-processes --logbase --no-rebuild --list
-                 --reconfigure --quiet --from --prefix --tags --build --test-dir --config --target --create-home
+FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --num-processes --logbase --no-rebuild
+                 --list --reconfigure --quiet --from --prefix --tags --build --test-dir --config --target --create-home
                  --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb --wrapper --wrap""".split())
 # What a step finds in its environment.
 OF_STEPS = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
@@ -133,7 +133,8 @@ def main():
     count = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         for count, (name, problem, skipped) in enumerate(cases(build, root, pathlib.Path(scratch)), 1):
-            print(f"{'not ok' if problem else 'ok'} {count} - {name}{' # SKIP ' + skipped if skipped else ''}", flush=True)
+            end = f" # SKIP {skipped}" if skipped else ""
+            print(f"{'not ok' if problem else 'ok'} {count} - {name}{end}", flush=True)
             failed += bool(problem)
             for line in (problem or "").splitlines():
                 print(f"# {line}")
