@@ -30,9 +30,9 @@ RECIPES = ["Dockerfile", "docker-compose.yml", ".github/workflows/ci.yml", "exam
 FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --num-processes --logbase --no-rebuild
                  --list --reconfigure --quiet --from --prefix --tags --build --test-dir --config --target --create-home
                  --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb --wrapper --wrap""".split())
-# What a step finds in its environment.
-OF_STEPS = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
-                  MILLRACE_IDEMPOTENCY_KEY MILLRACE_SLOT""".split())
+# What a step finds in its environment, and what tests look for in theirs.
+VARIABLES = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
+                   MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS MILLRACE_REWRITE_GOLDEN""".split())
 
 
 def documents(root):
@@ -66,12 +66,16 @@ def check_cxx(block, compiler, root, scratch):
     return None if code == 0 else said
 
 
-def check_yaml(block, zmqctl, scratch):
+def check_yaml(block, zmqctl, builtins, scratch):
     # Every line keeps its number, so that what is said leads to the document.
     file = scratch / pathlib.Path(block.file).name
     file.write_text("\n" * block.line + block.text)
     code, said = run([zmqctl, "plan", str(file)])
-    return None if code == 0 else said
+    if code != 0:
+        return said
+    # `plan` asks no worker; every worker has the built-in modules.
+    unknown = set(re.findall(r"\bmodule: *([\w-]+)", block.text)) - builtins
+    return f"no worker has {', '.join(unknown)}" if unknown else None
 
 
 def helps(build, root):
@@ -102,6 +106,8 @@ def check_names(file, known, root):
 def cases(build, root, scratch):
     """(name, problem or None, why skipped or None), one after another."""
     zmqctl = str(build / "tools/zmqctl")
+    builtins = {name for header in root.glob("modules/*.h")
+                for name in re.findall(r'kName = "([\w-]+)"', header.read_text(encoding="utf-8"))}
     compilers = [next(filter(shutil.which, names), None) for names in COMPILERS]
     blocks = [block for file in documents(root) for block in blocks_of(file, root)]
     for language, least in (("cpp", 1), ("yaml", 5)):
@@ -116,13 +122,13 @@ def cases(build, root, scratch):
                 yield (f"{where} with {compiler or 'the other compiler'}",
                        None if reason else check_cxx(block, compiler, root, scratch), reason)
         elif block.language == "yaml":
-            yield where, None if skipped else check_yaml(block, zmqctl, scratch), skipped
+            yield where, None if skipped else check_yaml(block, zmqctl, builtins, scratch), skipped
     for file in sorted([*root.glob("examples/*/*.yaml"), *root.glob(".github/*.yaml")]):
         if "modules:" in file.read_text(encoding="utf-8"):
             code, said = run([zmqctl, "plan", str(file)])
             yield file.relative_to(root).as_posix(), None if code == 0 else said, None
     said = helps(build, root)
-    known = set(re.findall(r"--[a-z][a-z0-9_-]+|\bMILLRACE_[A-Z_]*[A-Z]\b", said)) | FOREIGN | OF_STEPS
+    known = set(re.findall(r"--[a-z][a-z0-9_-]+|\bMILLRACE_[A-Z_]*[A-Z]\b", said)) | FOREIGN | VARIABLES
     for file in [path.relative_to(root).as_posix() for path in documents(root)] + RECIPES:
         yield f"names in {file}", check_names(file, known, root), None
 
