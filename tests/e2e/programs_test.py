@@ -254,7 +254,7 @@ def a_cpp_pipeline_runs_standalone_and_on_workers(fleet):
     fleet.wait_workers(2)
     submitted = fleet.start("submitted", "example-release", "submit")
     assert submitted.wait(timeout=60) == 0, fleet.log("submitted")
-    assert fleet.ctl("result", "publish").stdout.strip() == '"published after 50 passing tests"'
+    assert fleet.ctl("result", "publish").stdout.strip() == '"published after 100 passing tests"'
 
 
 def an_orchestrator_runs_its_pipeline_and_releases_its_workers(fleet):
