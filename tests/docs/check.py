@@ -28,8 +28,8 @@ SCRIPTS = ["tools/setup", "tools/quickstart", "tools/self", "tools/check", "tool
 RECIPES = ["Dockerfile", "docker-compose.yml", ".github/workflows/ci.yml", "examples/self/self.yaml"]
 # Options of the programs of others.
 FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --num-processes --logbase --no-rebuild
-                 --list --reconfigure --quiet --from --prefix --tags --build --test-dir --config --target --create-home
-                 --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb --wrapper --wrap""".split())
+                 --list --reconfigure --strip --quiet --from --prefix --tags --build --test-dir --config --target
+                 --create-home --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb""".split())
 # What a step finds in its environment, and what tests look for in theirs.
 VARIABLES = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
                    MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS MILLRACE_REWRITE_GOLDEN""".split())
