@@ -22,7 +22,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"(millrace/[^"]+)"', re.MULTILINE)
 
 def public_headers():
     """Paths below lib, sorted."""
-    own = [path for layer in PUBLIC_LAYERS for path in LIB.glob(f"millrace/{layer}/*.h")]
+    own = [*LIB.glob("millrace/*.h"), *(path for layer in PUBLIC_LAYERS for path in LIB.glob(f"millrace/{layer}/*.h"))]
     waiting = [path.relative_to(LIB).as_posix() for path in own]
     seen = set()
     while waiting:
