@@ -6,9 +6,11 @@
 
 #include <cerrno>
 #include <charconv>
-#include <fstream>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "absl/strings/escaping.h"
 #include "millrace/base/status.h"
 
 namespace millrace::store {
@@ -16,18 +18,37 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kLongest = 64;  // bytes, of a file that holds ten digits and a line break
+
+// The start of the file, or nothing when there is none. Whatever else keeps it from being read is an error: a number
+// that is there and cannot be seen is not 0.
+absl::StatusOr<std::optional<std::string>> ReadStart(const fs::path& file) {
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0 && errno == ENOENT) return std::optional<std::string>();
+  if (descriptor < 0) return ErrnoStatus(errno, file.string());
+  std::string text(kLongest, '\0');
+  ssize_t count;
+  while ((count = read(descriptor, text.data(), text.size())) < 0 && errno == EINTR) {
+  }
+  const int error = errno;
+  close(descriptor);
+  if (count < 0) return ErrnoStatus(error, file.string());
+  text.resize(static_cast<std::size_t>(count));
+  return text;
+}
+
 absl::StatusOr<Epoch> ReadEpoch(const fs::path& file) {
-  std::ifstream in(file);
-  if (!in) return Epoch{0};
-  std::string text;
-  std::getline(in, text);
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadStart(file));
+  if (!text) return Epoch{0};
+  std::string_view digits = *text;
+  if (digits.ends_with('\n')) digits.remove_suffix(1);
   Epoch epoch = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), epoch);
-  if (error != std::errc() || stop != text.data() + text.size() || epoch == 0 || epoch == UINT32_MAX) {
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
+  if (error != std::errc() || stop != digits.data() + digits.size() || epoch == 0 || epoch == UINT32_MAX) {
     return Error(absl::StatusCode::kDataLoss,
                  "%s holds '%s', not an epoch; write a number larger than any earlier one into it, or name another "
                  "--data-dir",
-                 file.string(), text);
+                 file.string(), absl::CHexEscape(Av(digits)));
   }
   return epoch;
 }

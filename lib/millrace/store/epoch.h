@@ -11,7 +11,7 @@
 namespace millrace::store {
 
 // Reads `folder`/epoch, writes one more, syncs file and folder, and returns the new epoch (1 on a new folder). A file
-// that is not a number is refused: starting again from 1 could hand out old ids.
+// that is not a number (DataLoss), or that cannot be read, is refused: starting again from 1 could hand out old ids.
 absl::StatusOr<Epoch> RaiseEpoch(const std::filesystem::path& folder);
 
 }  // namespace millrace::store
