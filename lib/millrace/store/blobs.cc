@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdlib>
 #include <system_error>
 #include <vector>
 
@@ -17,6 +18,9 @@ namespace millrace::store {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kTemporary = ".tmp";
+constexpr std::chrono::hours kAbandoned{1};  // no Put takes as long: what is older was left by a crash
 
 absl::Status WriteAll(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -33,15 +37,20 @@ absl::StatusOr<std::string> ReadAll(const fs::path& path) {
   if (descriptor < 0) return ErrnoStatus(errno, path.string());
   struct stat info {};
   std::string bytes;
-  if (fstat(descriptor, &info) == 0) bytes.resize(static_cast<std::size_t>(info.st_size));
+  int error = fstat(descriptor, &info) == 0 ? 0 : errno;
+  if (error == 0 && S_ISDIR(info.st_mode)) error = EISDIR;
+  if (error == 0) bytes.resize(static_cast<std::size_t>(info.st_size));
   std::size_t have = 0;
-  while (have < bytes.size()) {
+  while (error == 0 && have < bytes.size()) {
     const ssize_t count = read(descriptor, bytes.data() + have, bytes.size() - have);
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0) error = errno;
     if (count <= 0) break;
     have += static_cast<std::size_t>(count);
   }
   close(descriptor);
+  // Bytes that could not be read are no wrong bytes: the caller must not take the file for damaged.
+  if (error != 0) return ErrnoStatus(error, path.string());
   bytes.resize(have);
   return bytes;
 }
@@ -75,13 +84,13 @@ absl::StatusOr<Bytes> BlobStore::Get(const Digest& digest) const {
 }
 
 absl::Status BlobStore::Put(const Digest& digest, std::string_view bytes) const {
-  static std::atomic<std::uint64_t> counter = 0;
   const fs::path path = PathOf(digest);
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
   if (error) return ErrnoStatus(error.value(), path.parent_path().string());
-  const std::string temporary = absl::StrFormat("%s.%d.%d.tmp", path.string(), getpid(), ++counter);
-  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  // A name of its own, not one made of the process id: in a container every life of a broker has the same.
+  std::string temporary = absl::StrFormat("%s.XXXXXX%s", path.string(), kTemporary);
+  const int descriptor = mkostemps(temporary.data(), static_cast<int>(kTemporary.size()), O_CLOEXEC);
   if (descriptor < 0) return ErrnoStatus(errno, temporary);
   absl::Status status = WriteAll(descriptor, bytes);
   if (close(descriptor) != 0 && status.ok()) status = ErrnoStatus(errno, temporary);
@@ -99,6 +108,7 @@ absl::Status BlobStore::Collect(std::uint64_t limit_bytes) const {
   std::vector<Entry> entries;
   std::uint64_t total = 0;
   std::error_code error;
+  const fs::file_time_type abandoned = fs::file_time_type::clock::now() - kAbandoned;
   for (auto it = fs::recursive_directory_iterator(folder_, error); !error && it != fs::recursive_directory_iterator();
        it.increment(error)) {
     std::error_code ignored;  // a file may vanish under us; then it needs no collecting
@@ -108,6 +118,10 @@ absl::Status BlobStore::Collect(std::uint64_t limit_bytes) const {
     entry.size = it->file_size(ignored);
     if (ignored) continue;
     entry.path = it->path();
+    if (entry.path.extension() == kTemporary) {
+      if (entry.written < abandoned) fs::remove(entry.path, ignored);
+      continue;
+    }
     total += entry.size;
     entries.push_back(std::move(entry));
   }
@@ -116,6 +130,7 @@ absl::Status BlobStore::Collect(std::uint64_t limit_bytes) const {
   for (const Entry& entry : entries) {
     if (total <= limit_bytes) break;
     fs::remove(entry.path, error);
+    if (error) return ErrnoStatus(error.value(), entry.path.string());
     total -= entry.size;
   }
   return absl::OkStatus();

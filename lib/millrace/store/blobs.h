@@ -20,11 +20,12 @@ class BlobStore {
   static absl::StatusOr<BlobStore> Open(const std::filesystem::path& folder);
 
   bool Has(const Digest& digest) const;
-  // NotFound when it is not there; DataLoss when its bytes no longer have this digest (the file is then removed).
+  // NotFound when it is not there; DataLoss when its bytes no longer have this digest (the file is then removed). A
+  // file that cannot be read stays.
   absl::StatusOr<Bytes> Get(const Digest& digest) const;
   // The digest is trusted: whoever calls has computed or verified it.
   absl::Status Put(const Digest& digest, std::string_view bytes) const;
-  // While more than `limit_bytes` are held, removes those written longest ago.
+  // While more than `limit_bytes` are held, removes those written longest ago; and what a crash has left half written.
   absl::Status Collect(std::uint64_t limit_bytes) const;
 
  private:
