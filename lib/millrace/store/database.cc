@@ -31,10 +31,26 @@ absl::Status StatusOf(sqlite3* handle, int result, std::string_view what) {
                handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result), result);
 }
 
-absl::StatusOr<std::int64_t> ReadPragma(Database& database, std::string_view name) {
-  MILLRACE_ASSIGN_OR_RETURN(Statement statement, database.Prepare(absl::StrFormat("PRAGMA %s", name)));
+absl::StatusOr<std::int64_t> ReadNumber(Database& database, std::string_view sql) {
+  MILLRACE_ASSIGN_OR_RETURN(Statement statement, database.Prepare(sql));
   MILLRACE_ASSIGN_OR_RETURN(const bool row, statement.Next());
   return row ? statement.Int(0) : 0;
+}
+
+// Most programs number neither, so that only a file without a table is a new one.
+struct Identity {
+  std::int64_t application = 0;
+  std::int64_t version = 0;
+  std::int64_t tables = 0;
+  bool blank() const { return application == 0 && version == 0 && tables == 0; }
+};
+
+absl::StatusOr<Identity> ReadIdentity(Database& database) {
+  Identity identity;
+  MILLRACE_ASSIGN_OR_RETURN(identity.application, ReadNumber(database, "PRAGMA application_id"));
+  MILLRACE_ASSIGN_OR_RETURN(identity.version, ReadNumber(database, "PRAGMA user_version"));
+  MILLRACE_ASSIGN_OR_RETURN(identity.tables, ReadNumber(database, "SELECT count(*) FROM sqlite_master"));
+  return identity;
 }
 
 }  // namespace
@@ -83,25 +99,36 @@ absl::StatusOr<Database> Database::Open(const std::filesystem::path& file, std::
   Database database(handle);  // closes it also when opening failed
   if (result != SQLITE_OK) return StatusOf(handle, result, file.string());
   sqlite3_busy_timeout(handle, 1000);  // ms
-  const auto annotate = [&](const absl::Status& status) { return Annotate(status, file.string()); };
-  const auto found_application = ReadPragma(database, "application_id");
-  if (!found_application.ok()) return annotate(found_application.status());
-  const auto found_version = ReadPragma(database, "user_version");
-  if (!found_version.ok()) return annotate(found_version.status());
-  if (*found_application == 0 && *found_version == 0) {
-    const std::string set_up =
-        absl::StrFormat("PRAGMA journal_mode=WAL; BEGIN; %s; PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
-                        schema, application, version);
-    if (const absl::Status status = database.Run(set_up); !status.ok()) return annotate(status);
-  } else if (*found_application != application) {
-    return FailedPrecondition("%s is a database of another program (application id %d, not %d)", file.string(),
-                              *found_application, application);
-  } else if (*found_version > version) {
-    return FailedPrecondition("%s was written by a newer Millrace (schema %d; this one knows up to %d)", file.string(),
-                              *found_version, version);
-  }
-  if (const absl::Status status = database.Run("PRAGMA synchronous=NORMAL"); !status.ok()) return annotate(status);
+  const absl::Status ours = database.SetUp(application, version, schema);
+  if (!ours.ok()) return Annotate(ours, file.string());
   return database;
+}
+
+absl::Status Database::SetUp(std::int32_t application, int version, std::string_view schema) {
+  MILLRACE_ASSIGN_OR_RETURN(Identity found, ReadIdentity(*this));
+  if (found.blank()) {
+    MILLRACE_RETURN_IF_ERROR(Run("BEGIN IMMEDIATE"));
+    MILLRACE_ASSIGN_OR_RETURN(found, ReadIdentity(*this));  // another process may have been faster
+    if (found.blank()) {
+      MILLRACE_RETURN_IF_ERROR(
+          Run(absl::StrFormat("%s; PRAGMA application_id=%d; PRAGMA user_version=%d", schema, application, version)));
+      found = {.application = application, .version = version, .tables = 1};
+    }
+    MILLRACE_RETURN_IF_ERROR(Run("COMMIT"));
+  }
+  if (found.application != application) {
+    return FailedPrecondition("it is a database of another program (application id %d, not %d)", found.application,
+                              application);
+  }
+  if (found.version > version) {
+    return FailedPrecondition("it was written by a newer Millrace (schema %d; this one knows up to %d)", found.version,
+                              version);
+  }
+  // Stays with the file. SQLite does not wait for the others here; if they are in the way, the next opener does it.
+  const absl::Status wal = Run("PRAGMA journal_mode=WAL");
+  if (wal.code() == absl::StatusCode::kUnavailable) return absl::OkStatus();
+  MILLRACE_RETURN_IF_ERROR(wal);
+  return Run("PRAGMA synchronous=NORMAL");
 }
 
 absl::Status Database::Run(std::string_view sql) {

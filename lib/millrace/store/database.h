@@ -55,6 +55,7 @@ class Database {
 
  private:
   explicit Database(sqlite3* handle) : handle_(handle) {}
+  absl::Status SetUp(std::int32_t application, int version, std::string_view schema);
   sqlite3* handle_ = nullptr;
 };
 
