@@ -36,8 +36,8 @@ Digest CacheKey(const ModuleSpec& module, std::string_view inputs, const std::ma
     hasher.AddField(datum.name);
     hasher.AddField(datum.module);
     hasher.AddField(datum.inputs.digest ? datum.inputs.digest->view() : Sha256(datum.inputs.bytes.view()).view());
-    hasher.AddField(IsGood(datum.outcome) ? "" : datum.failure.message);
-    hasher.AddField(IsGood(datum.outcome) ? "good" : "bad");
+    hasher.AddField(IsGood(datum.outcome) ? "good" : absl::StrFormat("%d", static_cast<int>(datum.outcome)));
+    hasher.AddField(datum.failure.message);
     hasher.AddField(datum.result.digest ? datum.result.digest->view() : Sha256(datum.result.bytes.view()).view());
   }
   return hasher.Finish();

@@ -19,8 +19,8 @@
 
 namespace millrace::store {
 
-// Of everything a task is computed from: module, version, types, inputs, environment, and what became of the
-// dependencies in the order of the task's needs.
+// Of everything a task is computed from: module, version, types, inputs, environment, and all that it sees of its
+// dependencies, in the order of its needs.
 Digest CacheKey(const ModuleSpec& module, std::string_view inputs, const std::map<std::string, std::string>& env,
                 std::span<const Datum> data);
 
