@@ -15,7 +15,6 @@
 namespace millrace::client {
 namespace {
 
-constexpr std::chrono::seconds kLookAgain{5};  // a lost word of a change costs this much, at most
 constexpr std::uint32_t kRowsAtOnce = 1000;
 
 }  // namespace
@@ -33,6 +32,7 @@ void Client::Take(net::LinkEvent event) {
   }
   if (std::holds_alternative<net::LinkUp>(event)) {
     up_ = true;
+    ++connections_;
     Hello hello;
     hello.role = Role::kClient;
     hello.pid = static_cast<std::uint32_t>(getpid());
@@ -77,14 +77,14 @@ absl::StatusOr<Answer> Client::Converse(Message message, std::uint64_t request) 
   const Clock::time_point give_up = Clock::now() + options_.patience;
   Clock::time_point ask_at = Clock::time_point::min();
   answers_.clear();
-  bool was_up = false;
+  std::uint64_t asked_on = 0;  // the connection; it may have been lost and made again between two looks
   while (Clock::now() < give_up) {
     // Ask at once, whenever the connection is a new one, and when there was no answer for a while.
-    if (up_ && (!was_up || Clock::now() >= ask_at)) {
+    if (up_ && (asked_on != connections_ || Clock::now() >= ask_at)) {
       link_->Send(message);
+      asked_on = connections_;
       ask_at = Clock::now() + options_.ask_again;
     }
-    was_up = up_;
     MILLRACE_RETURN_IF_ERROR(Pump(std::min(give_up, up_ ? ask_at : give_up)));
     for (Answer& answer : answers_) {
       if (answer.request != request) continue;  // of a question that was given up
@@ -153,6 +153,11 @@ absl::StatusOr<Bytes> Client::Result(RunId run, const std::string& task, std::ui
   query.run = run;
   query.task = task;
   MILLRACE_ASSIGN_OR_RETURN(Answer answer, Ask(std::move(query)));
+  // Packing adds one byte at most, so that this is over the limit before anything is fetched.
+  if (answer.result.size > 0 && answer.result.size - 1 > max_size) {
+    return ResourceExhausted("the result of %s has %d bytes or more, over the limit of %d", task,
+                             answer.result.size - 1, max_size);
+  }
   Bytes packed = answer.result.bytes;
   if (answer.result.digest && packed.empty()) {
     MILLRACE_ASSIGN_OR_RETURN(packed, blobs_.Fetch(*answer.result.digest, answer.result.size));
@@ -178,6 +183,7 @@ absl::StatusOr<bool> Client::Refresh(RunId run, const OnChange& on_change, RunVi
   for (bool more = task_cursor_ < view.changed; more;) {
     query.since = task_cursor_;
     MILLRACE_ASSIGN_OR_RETURN(Answer rows, Ask(query));
+    if (rows.more && rows.next <= task_cursor_) return Internal("the broker's rows of run %s do not end", RunName(run));
     more = rows.more;
     task_cursor_ = std::max(task_cursor_, rows.next);
     std::move(rows.tasks.begin(), rows.tasks.end(), std::back_inserter(changed));
@@ -194,12 +200,13 @@ absl::StatusOr<RunView> Client::Watch(RunId run, const OnChange& on_change, std:
     const absl::StatusOr<bool> ended = Refresh(run, on_change, view);
     if (ended.ok() && *ended) return view;
     if (!ended.ok() && ended.status().code() != absl::StatusCode::kUnavailable) return ended.status();
-    const Clock::time_point look_at = Clock::now() + kLookAgain;
-    while (!told_of_change_ && Clock::now() < look_at) MILLRACE_RETURN_IF_ERROR(Pump(look_at));
-    if (Clock::now() - last_heard_ > broker_patience) {
+    // A broker that was not asked owes no word, so only its silence after a question counts.
+    if (!ended.ok() && Clock::now() - last_heard_ > broker_patience) {
       return Unavailable("nothing was heard of the broker for %s; the run goes on there if it is alive",
                          FormatDuration(broker_patience));
     }
+    const Clock::time_point look_at = Clock::now() + options_.look_again;
+    while (!told_of_change_ && Clock::now() < look_at) MILLRACE_RETURN_IF_ERROR(Pump(look_at));
   }
 }
 

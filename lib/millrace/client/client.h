@@ -23,6 +23,8 @@ struct ClientOptions {
   std::chrono::milliseconds patience = std::chrono::seconds(10);  // without any word of the broker
   bool compression = true;                                        // of large inputs, where it helps
   std::chrono::milliseconds ask_again = std::chrono::seconds(2);  // an unanswered question is asked again
+  // While it watches; a lost word of a change costs this much, at most.
+  std::chrono::milliseconds look_again = std::chrono::seconds(5);
 };
 
 struct Submitted {
@@ -73,6 +75,7 @@ class Client {
   net::Wakeup interrupt_;
   std::uint64_t last_request_ = 0;
   bool up_ = false;
+  std::uint64_t connections_ = 0;  // that were made
   std::string down_reason_;
   absl::Status refused_;
   std::vector<Answer> answers_;
