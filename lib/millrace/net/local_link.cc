@@ -11,6 +11,12 @@ struct LocalHub::Shared {
   bool closed = false;
   std::uint64_t last_peer = 0;
   std::map<PeerId, std::shared_ptr<Mailbox<LinkEvent>>> links;  // connected ones
+
+  // Drops what comes from a peer that is not (any more). Held while pushing, so that nothing overtakes the end.
+  void Push(LocalHub::Item item) {
+    const std::lock_guard lock(mutex);
+    if (links.contains(item.peer)) inbox.Push(std::move(item));
+  }
 };
 
 class LocalLink final : public Link {
@@ -18,12 +24,8 @@ class LocalLink final : public Link {
   explicit LocalLink(std::shared_ptr<LocalHub::Shared> shared) : shared_(std::move(shared)) { Dial(); }
   ~LocalLink() override { HangUp(); }
 
-  void Send(Message message) override {
-    if (peer_.valid()) shared_->inbox.Push({peer_, std::move(message), false});
-  }
-  void Publish(Message message) override {
-    if (peer_.valid()) shared_->inbox.Push({peer_, std::move(message), true});
-  }
+  void Send(Message message) override { shared_->Push({peer_, std::move(message), false}); }
+  void Publish(Message message) override { shared_->Push({peer_, std::move(message), true}); }
   void Reconnect() override {
     HangUp();
     Dial();
@@ -48,12 +50,8 @@ class LocalLink final : public Link {
     mailbox_->Push(LinkUp{});
   }
   void HangUp() {
-    if (!peer_.valid()) return;
-    {
-      const std::lock_guard lock(shared_->mutex);
-      shared_->links.erase(peer_);
-    }
-    shared_->inbox.Push({peer_, std::nullopt, false});
+    const std::lock_guard lock(shared_->mutex);
+    if (shared_->links.erase(peer_) > 0) shared_->inbox.Push({peer_, std::nullopt, false});
     peer_ = {};
   }
 

@@ -44,7 +44,7 @@ class LocalHub {
   bool Send(PeerId peer, Message message);
   // To every link, as from the heartbeat or event channel.
   void Broadcast(const Message& message);
-  // The link sees LinkDown.
+  // The link sees LinkDown, and nothing of it reaches the inbox any more, not even its end.
   void Disconnect(PeerId peer);
 
  private:
