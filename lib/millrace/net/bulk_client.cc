@@ -2,6 +2,7 @@
 #include "millrace/net/bulk_client.h"
 
 #include <utility>
+#include <vector>
 
 #include "millrace/base/status.h"
 #include "millrace/net/bulk.h"
@@ -96,8 +97,26 @@ absl::StatusOr<BulkMessage> BulkClient::Next(std::uint64_t transfer) {
   }
 }
 
-absl::StatusOr<Bytes> BulkClient::Fetch(const Digest& digest, std::uint64_t max_size) {
+// The connection is kept between transfers, and the broker may have been started anew meanwhile. That is no trouble of
+// the next transfer, which then begins again over a new one.
+template <class Transfer>
+auto BulkClient::Begin(const Transfer& transfer) -> decltype(transfer()) {
   const std::lock_guard lock(transfer_mutex_);
+  const bool kept = dealer_ != nullptr;
+  auto end = transfer();
+  const bool lost = !end.ok() && dealer_ == nullptr;
+  return kept && lost ? transfer() : end;
+}
+
+absl::StatusOr<Bytes> BulkClient::Fetch(const Digest& digest, std::uint64_t max_size) {
+  return Begin([&] { return FetchOnce(digest, max_size); });
+}
+
+absl::Status BulkClient::Store(const Digest& digest, const Bytes& bytes) {
+  return Begin([&] { return StoreOnce(digest, bytes); });
+}
+
+absl::StatusOr<Bytes> BulkClient::FetchOnce(const Digest& digest, std::uint64_t max_size) {
   MILLRACE_RETURN_IF_ERROR(Connect());
   const std::uint64_t transfer = ++last_transfer_;
   std::string content;
@@ -117,8 +136,7 @@ absl::StatusOr<Bytes> BulkClient::Fetch(const Digest& digest, std::uint64_t max_
   return Bytes(std::move(content));
 }
 
-absl::Status BulkClient::Store(const Digest& digest, const Bytes& bytes) {
-  const std::lock_guard lock(transfer_mutex_);
+absl::Status BulkClient::StoreOnce(const Digest& digest, const Bytes& bytes) {
   MILLRACE_RETURN_IF_ERROR(Connect());
   const std::uint64_t transfer = ++last_transfer_;
   ChunkSender sender(transfer, bytes);

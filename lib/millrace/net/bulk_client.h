@@ -28,6 +28,10 @@ class BulkClient final : public BlobAccess {
 
  private:
   absl::Status Connect();
+  template <class Transfer>
+  auto Begin(const Transfer& transfer) -> decltype(transfer());
+  absl::StatusOr<Bytes> FetchOnce(const Digest& digest, std::uint64_t max_size);
+  absl::Status StoreOnce(const Digest& digest, const Bytes& bytes);
   absl::Status Send(BulkMessage message);
   // The next message of this transfer, at most kStalled after the last progress.
   absl::StatusOr<BulkMessage> Next(std::uint64_t transfer);
