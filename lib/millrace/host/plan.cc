@@ -58,7 +58,6 @@ std::vector<std::optional<Payload>> LookAhead(const JobSpec& job, const Options&
       datum.module = job.modules[job.tasks[need.task].module].name;
       datum.inputs.bytes = inputs_of(need.task);
       datum.outcome = Outcome::kCached;
-      datum.inputs = job.tasks[need.task].inputs;
       datum.result = *found[need.task];
     }
     if (data.size() != task.needs.size()) continue;

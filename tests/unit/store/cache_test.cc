@@ -171,8 +171,9 @@ TEST(CacheTest, A38_WhateverATaskIsComputedFromIsInItsKey) {
   struct Seen {
     ModuleSpec module{.name = "build", .fingerprint = 7, .version = "1"};
     std::string inputs = "in";
+    std::map<std::string, std::string> env = {{"SHARD", "1"}};
     std::vector<Datum> data = std::vector<Datum>(2);
-    Digest Key() const { return CacheKey(module, inputs, data); }
+    Digest Key() const { return CacheKey(module, inputs, env, data); }
   };
   const auto seen = [](const std::function<void(Seen&)>& change) {
     Seen result;
@@ -191,12 +192,16 @@ TEST(CacheTest, A38_WhateverATaskIsComputedFromIsInItsKey) {
       [](Seen& s) { s.module.version = "2"; },
       [](Seen& s) { s.module.fingerprint = 8; },
       [](Seen& s) { s.inputs = "on"; },
+      [](Seen& s) { s.env["SHARD"] = "2"; },
+      [](Seen& s) { s.env = {{"SHARE", "1"}}; },
+      [](Seen& s) { s.env.clear(); },
+      [](Seen& s) { s.env["OTHER"] = ""; },
       [](Seen& s) { s.data.pop_back(); },
       [](Seen& s) { std::swap(s.data[0], s.data[1]); },
       [](Seen& s) { s.data[0].name = "another"; },
       [](Seen& s) { s.data[0].module = "another"; },
       [](Seen& s) { s.data[0].result = Inline("another"); },
-      [](Seen& s) { s.data[0].inputs = Bytes::Copy("another"); },
+      [](Seen& s) { s.data[0].inputs = Inline("another"); },
       [](Seen& s) { s.data[0].outcome = Outcome::kFailed; },
       [](Seen& s) { s.data[0].outcome = Outcome::kSkipped; },
       [](Seen& s) {
@@ -225,7 +230,7 @@ TEST(CacheTest, A38_WhereAResultCameFromIsNotInTheKey) {
   cached.task = {RunId{9}, 4};  // another run
   cached.outcome = Outcome::kCached;
   cached.result = {.bytes = {}, .digest = Sha256("value"), .size = 5};  // on the bulk plane
-  EXPECT_EQ(CacheKey({}, "", {{ran}}), CacheKey({}, "", {{cached}}));
+  EXPECT_EQ(CacheKey({}, "", {}, {{ran}}), CacheKey({}, "", {}, {{cached}}));
 }
 
 }  // namespace
