@@ -16,6 +16,7 @@ namespace {
 constexpr int kThreads = 4;             // requests take microseconds; this bounds slow clients
 constexpr std::size_t kMaxBody = 1024;  // bytes: only GETs are served
 constexpr time_t kTimeout = 5;          // seconds for a request to arrive, and for an answer to be taken
+constexpr time_t kKeepAlive = 1;        // seconds until the next request: the end of the server waits for it
 constexpr std::size_t kRequestsPerConnection = 100;
 
 // A page on some other site must not be able to make a browser read this: its Host would be that site's name.
@@ -27,6 +28,12 @@ bool IsOwnHost(std::string_view host, std::string_view bind) {
   }
   return host.empty() || host == "localhost" || host == "127.0.0.1" || host == "[::1]" || host == bind ||
          bind == "0.0.0.0" || bind == "::";
+}
+
+// Instead of the library's SO_REUSEPORT, with which two brokers would share the requests to one port.
+void ReuseAddressOnly(socket_t socket) {
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 
 }  // namespace
@@ -42,9 +49,11 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   auto state = std::make_unique<State>();
   httplib::Server& server = state->server;
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  server.set_socket_options(ReuseAddressOnly);
   server.set_payload_max_length(kMaxBody);
   server.set_read_timeout(kTimeout);
   server.set_write_timeout(kTimeout);
+  server.set_keep_alive_timeout(kKeepAlive);
   server.set_keep_alive_max_count(kRequestsPerConnection);
   server.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
   server.set_pre_routing_handler([bind](const httplib::Request& request, httplib::Response& response) {
