@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/worker_loop.h"
 
+#include <csignal>
 #include <utility>
 
 #include "millrace/base/status.h"
@@ -23,12 +24,22 @@ void LogNote(const agent::Note& note) {
 
 SlotSet::Options SlotOptionsOf(const WorkerOptions& options) {
   SlotSet::Options slots;
-  slots.slots = static_cast<std::uint32_t>(options.brain.offer.cpus);
+  // As the agent counts them: those for attempts that take no cpu come after those that do.
+  slots.slots = static_cast<std::uint32_t>(options.brain.offer.cpus) + options.brain.extra_slots;
   slots.registry = options.registry;
   slots.host_args = options.host_args;
   slots.work_dir = options.brain.work_dir;
   slots.max_frame = (std::uint64_t{1} << 30) + kFrameSlack;  // the payload's own limit comes from the broker
   return slots;
+}
+
+agent::SlotSaid NotStarted(std::uint32_t slot, AttemptId attempt, Outcome outcome, std::string why) {
+  SlotDone done;
+  done.attempt = attempt;
+  done.outcome = outcome;
+  done.failure.message = std::move(why);
+  done.failure.transient = true;
+  return {slot, std::move(done)};
 }
 
 }  // namespace
@@ -51,7 +62,7 @@ Worker::End WorkerLoop::Run() {
     for (agent::Action& action : actions_) Perform(std::move(action));
     actions_.clear();
     if (end_) break;
-    Wait();
+    if (events_.empty()) Wait();  // else what was performed has led to more
   }
   link_->Close(kLinger);
   return *std::move(end_);
@@ -105,18 +116,17 @@ void WorkerLoop::CollectMover() {
     }
     auto& fetched = std::get<Mover::Fetched>(done);
     const std::uint32_t slot = fetched.start.slot;
-    const bool stop = std::exchange(fetching_[slot], false);
-    fetching_.erase(slot);
-    if (!stop && fetched.status.ok()) {
+    const AttemptId attempt = fetched.start.execute.attempt;
+    const auto waiting = fetching_.find(slot);
+    if (waiting == fetching_.end() || waiting->second.attempt != attempt) continue;  // given up, others run there now
+    const bool given_up = waiting->second.given_up;
+    fetching_.erase(waiting);
+    if (given_up) continue;
+    if (fetched.status.ok()) {
       slots_.Start(std::move(fetched.start));
-      continue;
+    } else {
+      events_.push_back(NotStarted(slot, attempt, Outcome::kFailed, TextOf(fetched.status)));
     }
-    SlotDone failed;
-    failed.attempt = fetched.start.execute.attempt;
-    failed.outcome = stop ? Outcome::kCancelled : Outcome::kFailed;
-    failed.failure.message = stop ? "stopped before it started" : TextOf(fetched.status);
-    failed.failure.transient = true;
-    events_.push_back(agent::SlotSaid{slot, std::move(failed)});
   }
 }
 
@@ -128,19 +138,9 @@ void WorkerLoop::Perform(agent::Action action) {
   } else if (auto* start = std::get_if<agent::Start>(&action.body)) {
     Begin(std::move(*start));
   } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
-    const auto waiting = fetching_.find(terminate->slot);
-    if (waiting != fetching_.end()) {
-      waiting->second = true;
-    } else {
-      slots_.Terminate(terminate->slot, terminate->attempt);
-    }
+    if (!StopFetching(terminate->slot, false)) slots_.Terminate(terminate->slot, terminate->attempt);
   } else if (const auto* kill = std::get_if<agent::Kill>(&action.body)) {
-    const auto waiting = fetching_.find(kill->slot);
-    if (waiting != fetching_.end()) {
-      waiting->second = true;
-    } else {
-      slots_.Kill(kill->slot);
-    }
+    if (!StopFetching(kill->slot, true)) slots_.Kill(kill->slot);
   } else if (std::holds_alternative<agent::Reconnect>(action.body)) {
     link_->Reconnect();
   } else if (auto* exit = std::get_if<agent::Exit>(&action.body)) {
@@ -153,11 +153,24 @@ void WorkerLoop::Perform(agent::Action action) {
 void WorkerLoop::Begin(agent::Start start) {
   start.in_process |= options_.in_process;
   if (Mover::NeedsFetching(start)) {
-    fetching_[start.slot] = false;
+    fetching_[start.slot] = {start.execute.attempt, false};
     mover_.Fetch(std::move(start));
   } else {
+    fetching_.erase(start.slot);
     slots_.Start(std::move(start));
   }
+}
+
+bool WorkerLoop::StopFetching(std::uint32_t slot, bool kill) {
+  const auto waiting = fetching_.find(slot);
+  if (waiting == fetching_.end()) return false;
+  if (kill) {
+    events_.push_back(agent::SlotDied{slot, 0, SIGKILL});  // what the agent waits for after a Kill
+  } else if (!waiting->second.given_up) {
+    events_.push_back(NotStarted(slot, waiting->second.attempt, Outcome::kCancelled, "stopped before it started"));
+  }
+  waiting->second.given_up = true;
+  return true;
 }
 
 void WorkerLoop::Wait() {

@@ -32,6 +32,8 @@ class WorkerLoop {
   void CollectMover();
   void Perform(agent::Action action);
   void Begin(agent::Start start);
+  // False when no payloads are being fetched for this slot.
+  bool StopFetching(std::uint32_t slot, bool kill);
   void Wait();
 
   WorkerOptions options_;
@@ -41,9 +43,13 @@ class WorkerLoop {
   SlotSet slots_;
   Mover mover_;
   net::Mailbox<agent::StopKind> stops_;
-  // Attempts whose payloads are being fetched, by slot: their slot has nothing to stop yet. True = stop it, once
-  // fetched.
-  std::map<std::uint32_t, bool> fetching_;
+  // By slot, the attempt whose payloads are being fetched. There is nothing in the slot to stop yet, and a fetch may
+  // hang for long: one that is stopped ends at once, and what comes of the fetch is thrown away.
+  struct Fetching {
+    AttemptId attempt;
+    bool given_up = false;
+  };
+  std::map<std::uint32_t, Fetching> fetching_;
   std::vector<agent::Event> events_;
   agent::Actions actions_;
   net::Poller poller_;
