@@ -38,6 +38,7 @@ void LogStore::MakeRoom() {
   while (bytes_ > limit_bytes_ && !runs_.empty()) {
     RunLog& oldest = runs_.begin()->second;
     if (oldest.chunks.empty()) {
+      gone_through_ = std::max(gone_through_, runs_.begin()->first);
       runs_.erase(runs_.begin());
       continue;
     }
@@ -52,7 +53,13 @@ Answer LogStore::Ask(const Query& query) const {
   answer.request = query.request;
   answer.next = query.since;
   const auto run = query.run.valid() ? runs_.find(query.run) : (runs_.empty() ? runs_.end() : std::prev(runs_.end()));
-  if (run == runs_.end()) return answer;  // nothing printed yet
+  if (run == runs_.end()) {
+    if (query.run.valid() && query.run <= gone_through_ && query.since == 0) {
+      answer.lines.push_back(
+          absl::StrFormat("whatever this run printed was dropped to stay within %d MiB", limit_bytes_ >> 20));
+    }
+    return answer;  // else nothing printed yet
+  }
   answer.run = run->first;
   const RunLog& log = run->second;
   if (log.dropped > 0 && query.since == 0) {

@@ -35,6 +35,7 @@ class LogStore {
   std::uint64_t limit_bytes_;
   std::uint64_t bytes_ = 0;
   std::uint64_t last_position_ = 0;
+  RunId gone_through_;  // the newest run of which nothing is left
   std::map<RunId, RunLog> runs_;
 };
 
