@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nothing leaves before the record it rests on is durable, and nothing overtakes.
+#include "millrace/serve/release_queue.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "millrace/base/random.h"
+
+namespace millrace::serve {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+sched::Action Say(std::string text, JournalPosition after = 0) {
+  return {after, sched::Note{sched::Severity::kInfo, std::move(text)}};
+}
+std::string TextOfNote(const sched::Action& action) { return std::get<sched::Note>(action.body).text; }
+
+// Everything that may go now.
+std::vector<std::string> Released(ReleaseQueue& queue) {
+  std::vector<std::string> texts;
+  queue.Release([&texts](const sched::Action& action) { texts.push_back(TextOfNote(action)); });
+  return texts;
+}
+
+TEST(ReleaseQueueTest, WhatRestsOnNothingGoesAtOnceAndInOrder) {
+  ReleaseQueue queue;
+  EXPECT_TRUE(queue.empty());
+  queue.Add({Say("a"), Say("b"), Say("c")});
+  EXPECT_FALSE(queue.empty());
+  EXPECT_THAT(Released(queue), ElementsAre("a", "b", "c"));
+  EXPECT_TRUE(queue.empty());
+  EXPECT_THAT(Released(queue), IsEmpty());
+}
+
+TEST(ReleaseQueueTest, PositionsAreCountedFromOne) {
+  ReleaseQueue queue;
+  EXPECT_EQ(queue.NextPosition(), 1u);
+  EXPECT_EQ(queue.NextPosition(), 2u);
+}
+
+TEST(ReleaseQueueTest, AnActionWaitsForItsRecord) {
+  ReleaseQueue queue;
+  queue.Add({Say("welcome"), Say("accepted", 1), Say("assign", 2)});
+  EXPECT_THAT(Released(queue), ElementsAre("welcome"));
+  queue.SetDurable(1);
+  EXPECT_THAT(Released(queue), ElementsAre("accepted"));
+  EXPECT_FALSE(queue.empty());
+  queue.SetDurable(2);
+  EXPECT_THAT(Released(queue), ElementsAre("assign"));
+  EXPECT_TRUE(queue.empty());
+}
+
+// "Recorded" to a worker rests on nothing, but must not arrive before the "Forget" said before it.
+TEST(ReleaseQueueTest, WhatCouldGoWaitsBehindWhatCannot) {
+  ReleaseQueue queue;
+  queue.Add({Say("first", 3), Say("free"), Say("second", 1)});
+  queue.SetDurable(2);
+  EXPECT_THAT(Released(queue), IsEmpty());
+  queue.Add({Say("late and free")});
+  EXPECT_THAT(Released(queue), IsEmpty());
+  queue.SetDurable(3);
+  EXPECT_THAT(Released(queue), ElementsAre("first", "free", "second", "late and free"));
+}
+
+TEST(ReleaseQueueTest, ARecordThatBecomesDurableInTheMiddleLetsTheRestGo) {
+  ReleaseQueue queue;
+  queue.Add({Say("a", 1), Say("b", 2), Say("c", 3), Say("d", 4)});
+  queue.SetDurable(1);
+  std::vector<std::string> texts;
+  queue.Release([&](const sched::Action& action) {
+    texts.push_back(TextOfNote(action));
+    if (texts.size() == 1) queue.SetDurable(3);
+  });
+  EXPECT_THAT(texts, ElementsAre("a", "b", "c"));
+  queue.SetDurable(4);
+  EXPECT_THAT(Released(queue), ElementsAre("d"));
+}
+
+TEST(ReleaseQueueTest, WhatIsAddedWhilePerformingComesLast) {
+  ReleaseQueue queue;
+  queue.Add({Say("a"), Say("b")});
+  std::vector<std::string> texts;
+  queue.Release([&](const sched::Action& action) {
+    texts.push_back(TextOfNote(action));
+    if (texts.size() == 1) queue.Add({Say("c"), Say("d", 1)});
+  });
+  EXPECT_THAT(texts, ElementsAre("a", "b", "c"));
+  EXPECT_FALSE(queue.empty());
+}
+
+// Actions, records and commits in any order: what has left is always a prefix of what was added, all of it rests on
+// durable records, and what stands first in the queue does not.
+TEST(ReleaseQueueTest, HoldsForAnySequence) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    ReleaseQueue queue;
+    std::vector<JournalPosition> added;
+    std::size_t left = 0;
+    JournalPosition appended = 0;
+    JournalPosition durable = 0;
+    for (int step = 0; step < 200; ++step) {
+      switch (random.Below(4)) {
+        case 0: appended = queue.NextPosition(); break;
+        case 1: {
+          const JournalPosition after = random.Below(2) == 0 ? 0 : appended;
+          queue.Add({Say(std::to_string(added.size()), after)});
+          added.push_back(after);
+          break;
+        }
+        case 2: queue.SetDurable(durable += random.Below(appended - durable + 1)); break;
+        default:
+          queue.Release([&](const sched::Action& action) {
+            ASSERT_EQ(TextOfNote(action), std::to_string(left)) << "seed " << seed;
+            ASSERT_LE(action.after, durable) << "seed " << seed;
+            ++left;
+          });
+          ASSERT_EQ(queue.empty(), left == added.size()) << "seed " << seed;
+          if (left < added.size()) {
+            ASSERT_GT(added[left], durable) << "seed " << seed;
+          }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace millrace::serve

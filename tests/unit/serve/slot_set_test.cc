@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slots with real module hosts and threads: every end of a module is told once, and the slot is good for the next.
+#include "millrace/serve/slot_set.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "millrace/api/host.h"
+#include "tests/unit/serve/support.h"
+
+namespace millrace::serve {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+enum class Where { kHost, kThread };
+
+// Slots and the loop around them; what they have said is in `events`.
+class Bench {
+ public:
+  explicit Bench(std::uint32_t slots = 2, std::string work_dir = "") {
+    SlotSet::Options options;
+    options.slots = slots;
+    options.registry = &TestModules();
+    options.host_args = {kModuleHostWord};
+    options.work_dir = work_dir.empty() ? folder_.path().string() : std::move(work_dir);
+    options.max_frame = 64u << 20;
+    set_.emplace(std::move(options));
+  }
+
+  AttemptId Start(std::uint32_t slot, Where where, const std::string& how, const std::string& module = "play") {
+    agent::Start start;
+    start.slot = slot;
+    start.in_process = where == Where::kThread;
+    start.execute.attempt = AttemptId{++last_attempt_};
+    start.execute.task = {RunId{1}, 0};
+    start.execute.name = how;
+    start.execute.module = module;
+    start.execute.inputs = PlayInputs(how);
+    start.execute.work_dir = folder_.path().string();
+    start.execute.kill_grace = std::chrono::milliseconds(100);
+    set_->Start(std::move(start));
+    return AttemptId{last_attempt_};
+  }
+  SlotSet& slots() { return *set_; }
+  void Drop() { set_.reset(); }
+
+  // Polls until `done` or for half a minute.
+  template <class Done>
+  bool Until(Done done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::vector<net::PollItem> items;
+      set_->AppendPollItems(items);
+      EXPECT_TRUE(poller_.Wait(items, deadline).ok());
+      set_->Collect(events);
+    }
+    return true;
+  }
+  const SlotDone* FindDone(AttemptId attempt) const {
+    for (const agent::Event& event : events) {
+      const auto* said = std::get_if<agent::SlotSaid>(&event);
+      const auto* done = said == nullptr ? nullptr : std::get_if<SlotDone>(&said->message);
+      if (done != nullptr && done->attempt == attempt) return done;
+    }
+    return nullptr;
+  }
+  SlotDone AwaitDone(AttemptId attempt) {
+    EXPECT_TRUE(Until([&] { return FindDone(attempt) != nullptr; })) << "attempt " << attempt.value;
+    const SlotDone* done = FindDone(attempt);
+    return done == nullptr ? SlotDone{} : *done;
+  }
+  std::vector<agent::SlotDied> Deaths() const {
+    std::vector<agent::SlotDied> deaths;
+    for (const agent::Event& event : events) {
+      if (const auto* died = std::get_if<agent::SlotDied>(&event)) deaths.push_back(*died);
+    }
+    return deaths;
+  }
+  std::string Printed(AttemptId attempt, bool is_stderr) const {
+    std::string text;
+    for (const agent::Event& event : events) {
+      const auto* said = std::get_if<agent::SlotSaid>(&event);
+      const auto* output = said == nullptr ? nullptr : std::get_if<SlotOutput>(&said->message);
+      if (output != nullptr && output->attempt == attempt && output->is_stderr == is_stderr) text += output->text;
+    }
+    return text;
+  }
+
+  std::vector<agent::Event> events;
+
+ private:
+  TemporaryDirectory folder_;
+  std::optional<SlotSet> set_;
+  net::Poller poller_;
+  std::uint64_t last_attempt_ = 0;
+};
+
+class SlotSetTest : public testing::TestWithParam<Where> {};
+INSTANTIATE_TEST_SUITE_P(Where, SlotSetTest, testing::Values(Where::kHost, Where::kThread),
+                         [](const auto& where) { return where.param == Where::kHost ? "Host" : "Thread"; });
+
+TEST_P(SlotSetTest, AValueComesBackWithItsAttempt) {
+  Bench bench;
+  const AttemptId attempt = bench.Start(1, GetParam(), "well");
+  const SlotDone done = bench.AwaitDone(attempt);
+  EXPECT_EQ(done.outcome, Outcome::kSucceeded) << done.failure.message;
+  EXPECT_FALSE(done.result.bytes.empty());
+  EXPECT_GT(done.execution, Duration::zero());
+}
+
+TEST_P(SlotSetTest, A04_A37_AModuleThatThrowsIsAFailureWithItsType) {
+  Bench bench;
+  const SlotDone done = bench.AwaitDone(bench.Start(0, GetParam(), "throw"));
+  EXPECT_EQ(done.outcome, Outcome::kFailed);
+  EXPECT_THAT(done.failure.message, HasSubstr("thrown on purpose"));
+  EXPECT_THAT(done.failure.exception, HasSubstr("runtime_error"));
+  // The slot is as good as before.
+  EXPECT_EQ(bench.AwaitDone(bench.Start(0, GetParam(), "well")).outcome, Outcome::kSucceeded);
+  EXPECT_TRUE(bench.Deaths().empty());
+}
+
+TEST_P(SlotSetTest, A04_AModuleThatIsNotKnownIsAFailureThatNamesIt) {
+  Bench bench;
+  const SlotDone done = bench.AwaitDone(bench.Start(0, GetParam(), "well", "plya"));
+  EXPECT_EQ(done.outcome, Outcome::kFailed);
+  EXPECT_THAT(done.failure.message, AllOf(HasSubstr("plya"), HasSubstr("play")));
+}
+
+TEST_P(SlotSetTest, WhatIsPrintedComesBeforeTheEndAndByStream) {
+  Bench bench;
+  const AttemptId attempt = bench.Start(0, GetParam(), "print");
+  EXPECT_EQ(bench.AwaitDone(attempt).outcome, Outcome::kSucceeded);
+  EXPECT_EQ(bench.Printed(attempt, false), "a line\n");
+  EXPECT_EQ(bench.Printed(attempt, true), "an error\n");
+  const auto* last = std::get_if<agent::SlotSaid>(&bench.events.back());
+  ASSERT_NE(last, nullptr);
+  EXPECT_TRUE(std::holds_alternative<SlotDone>(last->message));
+}
+
+TEST_P(SlotSetTest, TerminateAsksOneModuleToStop) {
+  Bench bench;
+  const AttemptId first = bench.Start(0, GetParam(), "wait");
+  const AttemptId second = bench.Start(1, GetParam(), "wait");
+  ASSERT_TRUE(
+      bench.Until([&] { return !bench.Printed(first, false).empty() && !bench.Printed(second, false).empty(); }));
+  bench.slots().Terminate(0, first);
+  EXPECT_EQ(bench.AwaitDone(first).outcome, Outcome::kCancelled);
+  EXPECT_EQ(bench.FindDone(second), nullptr);
+  bench.slots().Terminate(1, second);
+  EXPECT_EQ(bench.AwaitDone(second).outcome, Outcome::kCancelled);
+  EXPECT_EQ(bench.AwaitDone(bench.Start(0, GetParam(), "well")).outcome, Outcome::kSucceeded);
+}
+
+// A stop that comes late must not hit the attempt that runs there now.
+TEST_P(SlotSetTest, TerminateOfAnEarlierAttemptStopsNothing) {
+  Bench bench;
+  const AttemptId earlier = bench.Start(0, GetParam(), "well");
+  bench.AwaitDone(earlier);
+  const AttemptId now = bench.Start(0, GetParam(), "wait");
+  ASSERT_TRUE(bench.Until([&] { return !bench.Printed(now, false).empty(); }));
+  bench.slots().Terminate(0, earlier);
+  // By the time that another slot has done something, the stop would have arrived.
+  bench.AwaitDone(bench.Start(1, GetParam(), "well"));
+  EXPECT_EQ(bench.FindDone(now), nullptr);
+  bench.slots().Terminate(0, now);
+  EXPECT_EQ(bench.AwaitDone(now).outcome, Outcome::kCancelled);
+}
+
+TEST_P(SlotSetTest, EndsWhileAModuleRuns) {
+  Bench bench;
+  const AttemptId attempt = bench.Start(0, GetParam(), "wait");
+  ASSERT_TRUE(bench.Until([&] { return !bench.Printed(attempt, false).empty(); }));
+  bench.Drop();  // returns
+}
+
+TEST(SlotSetHostTest, A04_AHostThatExitsOrCrashesIsADeathAndTheNextAttemptRuns) {
+  Bench bench;
+  bench.Start(0, Where::kHost, "exit");
+  ASSERT_TRUE(bench.Until([&] { return bench.Deaths().size() == 1; }));
+  EXPECT_EQ(bench.Deaths()[0].slot, 0u);
+  EXPECT_EQ(bench.Deaths()[0].exit_code, 3);
+  bench.Start(0, Where::kHost, "crash");
+  ASSERT_TRUE(bench.Until([&] { return bench.Deaths().size() == 2; }));
+  EXPECT_EQ(bench.Deaths()[1].signal, SIGKILL);
+  EXPECT_EQ(bench.AwaitDone(bench.Start(0, Where::kHost, "well")).outcome, Outcome::kSucceeded);
+}
+
+TEST(SlotSetHostTest, A20_KillEndsWhatDoesNotListenAndNothingElse) {
+  Bench bench;
+  const AttemptId deaf = bench.Start(0, Where::kHost, "deaf");
+  const AttemptId other = bench.Start(1, Where::kHost, "wait");
+  ASSERT_TRUE(bench.Until([&] { return !bench.Printed(deaf, false).empty() && !bench.Printed(other, false).empty(); }));
+  bench.slots().Terminate(0, deaf);
+  bench.slots().Kill(0);
+  ASSERT_TRUE(bench.Until([&] { return !bench.Deaths().empty(); }));
+  EXPECT_EQ(bench.Deaths()[0].slot, 0u);
+  EXPECT_EQ(bench.Deaths()[0].signal, SIGKILL);
+  EXPECT_EQ(bench.FindDone(deaf), nullptr);
+  bench.slots().Terminate(1, other);
+  EXPECT_EQ(bench.AwaitDone(other).outcome, Outcome::kCancelled);
+  EXPECT_EQ(bench.AwaitDone(bench.Start(0, Where::kHost, "well")).outcome, Outcome::kSucceeded);
+}
+
+TEST(SlotSetHostTest, OneHostServesManyAttempts) {
+  Bench bench(1);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(bench.AwaitDone(bench.Start(0, Where::kHost, "well")).outcome, Outcome::kSucceeded);
+  }
+  EXPECT_TRUE(bench.Deaths().empty());
+}
+
+TEST(SlotSetHostTest, KillOfASlotThatNeverRanIsNothing) {
+  Bench bench;
+  bench.slots().Kill(0);
+  bench.slots().Terminate(1, AttemptId{7});
+  bench.slots().Kill(99);
+  bench.slots().Terminate(99, AttemptId{7});
+  EXPECT_EQ(bench.AwaitDone(bench.Start(0, Where::kHost, "well")).outcome, Outcome::kSucceeded);
+}
+
+TEST(SlotSetHostTest, A04_AHostThatCannotBeStartedEndsItsAttempt) {
+  Bench bench(1, "/nowhere/at/all");
+  const AttemptId attempt = bench.Start(0, Where::kHost, "well");
+  ASSERT_TRUE(bench.Until([&] { return bench.FindDone(attempt) != nullptr || !bench.Deaths().empty(); }));
+  if (const SlotDone* done = bench.FindDone(attempt)) {
+    EXPECT_EQ(done->outcome, Outcome::kFailed);
+    EXPECT_TRUE(done->failure.transient);
+  }
+}
+
+TEST(SlotSetThreadTest, HostAndThreadOfOneSlotDoNotDisturbEachOther) {
+  Bench bench(1);
+  const AttemptId hosted = bench.Start(0, Where::kHost, "well");
+  const AttemptId threaded = bench.Start(0, Where::kThread, "throw");
+  EXPECT_EQ(bench.AwaitDone(hosted).outcome, Outcome::kSucceeded);
+  EXPECT_EQ(bench.AwaitDone(threaded).outcome, Outcome::kFailed);
+}
+
+}  // namespace
+}  // namespace millrace::serve
