@@ -80,9 +80,16 @@ std::string Pad(std::string_view text, std::size_t columns) {
 std::string Printable(std::string_view text) {
   std::string clean;
   clean.reserve(text.size());
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
-    clean.push_back((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f ? '?' : c);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : '\0');
+    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 to U+009F: what ESC and a letter say, as one character
+      clean.push_back('?');
+      ++i;
+    } else {
+      clean.push_back((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f ? '?' : c);
+    }
   }
   return clean;
 }

@@ -98,8 +98,8 @@ std::string PlanText(const JobSpec& job, const Options& options, const Console& 
       if (waves[i] != wave) continue;
       const TaskSpec& task = job.tasks[i];
       std::vector<std::string> needs;
-      for (const Dependency& need : task.needs) needs.push_back(job.tasks[need.task].name);
-      const std::string requires_text = RequirementsText(job.requirements[task.requirements]);
+      for (const Dependency& need : task.needs) needs.push_back(Printable(job.tasks[need.task].name));
+      const std::string requires_text = Printable(RequirementsText(job.requirements[task.requirements]));
       const char* cache = !job.policies[task.policy].cached ? "-" : (cached[i] ? "hit" : "would run");
       rows.push_back({std::to_string(wave), Printable(task.name), needs.empty() ? "-" : absl::StrJoin(needs, ", "),
                       requires_text.empty() ? "-" : requires_text, cache});

@@ -28,7 +28,8 @@ std::string_view MarkOf(const TaskView& task) {
 void Progress::ShowTask(const TaskView& task) {
   std::string line = console_.Paint(ColourOf(task), MarkOf(task)) + " " + Printable(task.name);
   if (task.try_number > 0) {
-    line += console_.Paint(Colour::kDim, absl::StrFormat("  %s on %s", FormatDuration(task.execution), task.worker));
+    line += console_.Paint(Colour::kDim,
+                           absl::StrFormat("  %s on %s", FormatDuration(task.execution), Printable(task.worker)));
     if (task.try_number > 1) line += console_.Paint(Colour::kYellow, absl::StrFormat("  try %u", task.try_number));
   }
   if (!IsGood(task.outcome)) {
@@ -67,9 +68,11 @@ void Progress::Update(const RunView& run, std::span<const TaskView> changed) {
 }
 
 std::string Progress::LiveLine(const RunView& run) const {
-  const std::uint32_t ended = run.succeeded + run.cached + run.failed + run.ignored + run.skipped + run.cancelled;
-  const int filled = run.tasks == 0 ? kBarCells : static_cast<int>(std::uint64_t{kBarCells} * ended / run.tasks);
-  std::string line = absl::StrFormat("[%s%s] %u/%u  %s ", std::string(static_cast<std::size_t>(filled), '='),
+  const std::uint64_t ended =
+      std::uint64_t{run.succeeded} + run.cached + run.failed + run.ignored + run.skipped + run.cancelled;
+  const std::uint64_t share = run.tasks == 0 ? kBarCells : kBarCells * ended / run.tasks;
+  const int filled = static_cast<int>(std::min<std::uint64_t>(share, kBarCells));  // a broker may say anything
+  std::string line = absl::StrFormat("[%s%s] %d/%d  %s ", std::string(static_cast<std::size_t>(filled), '='),
                                      std::string(static_cast<std::size_t>(kBarCells - filled), ' '), ended, run.tasks,
                                      FormatDuration(run.elapsed));
   if (run.failed > 0) line += absl::StrFormat(" %u failed ", run.failed);

@@ -67,7 +67,8 @@ std::string FailureText(const TaskView& task, const Console& console) {
   const Failure& failure = task.failure;
   std::string where;
   if (!task.worker.empty()) {
-    where = absl::StrFormat(" (worker %s on host %s, try %u)", task.worker, task.host, task.try_number);
+    where = absl::StrFormat(" (worker %s on host %s, try %u)", Printable(task.worker), Printable(task.host),
+                            task.try_number);
   }
   std::string text =
       console.Paint(task.ignored ? Colour::kYellow : Colour::kRed, task.ignored ? "IGNORED " : "FAILED ") +
@@ -101,7 +102,7 @@ std::string SummaryTable(const Summary& summary, const Console& console) {
   for (const TaskView& task : summary.tasks) {
     const bool ran = task.try_number > 0;
     rows.push_back({Printable(task.name), StateText(task), ran ? std::to_string(task.try_number) : "-",
-                    OrDash(task.worker), ran ? Spent(task.ready, task.started) : "-",
+                    OrDash(Printable(task.worker)), ran ? Spent(task.ready, task.started) : "-",
                     ran ? FormatDuration(task.execution) : "-"});
     colours.push_back(ColourOf(task));
   }
