@@ -75,7 +75,6 @@ absl::Status Broker::State::Bind(net::SocketContext& context, const BrokerNetwor
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint events, net::PlaneEndpoint(control, net::Plane::kEvents));
   MILLRACE_ASSIGN_OR_RETURN(parts.sockets.events, net::Publisher::Bind(context, events, pubsub));
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint bulk_endpoint, net::PlaneEndpoint(control, net::Plane::kBulk));
-  router.probe = {};
   MILLRACE_ASSIGN_OR_RETURN(bulk, BulkServer::Start(context, bulk_endpoint, router, *blobs, parts.brain.max_payload));
   planes.heartbeat = parts.sockets.heartbeat->endpoint().ToString();
   planes.events = parts.sockets.events->endpoint().ToString();

@@ -221,6 +221,8 @@ void BulkServer::State::Run() {
 absl::StatusOr<std::unique_ptr<BulkServer>> BulkServer::Start(net::SocketContext& context,
                                                               const net::Endpoint& endpoint, net::RouterOptions options,
                                                               store::BlobStore blobs, std::uint64_t max_size) {
+  // Peers count their transfers from 1: this is about none, and they pass it over. Who is asked may well be there.
+  options.probe = Bytes(wire::Encode<wire::Layout::kPositional>(net::BulkMessage(net::BulkRefused{})));
   MILLRACE_ASSIGN_OR_RETURN(auto router, net::Router::Bind(context, endpoint, std::move(options)));
   auto state = std::make_unique<State>(std::move(router), std::move(blobs), max_size);
   state->thread = std::thread([raw = state.get()] { raw->Run(); });

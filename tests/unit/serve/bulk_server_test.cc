@@ -11,6 +11,7 @@
 #include "millrace/net/bulk.h"
 #include "millrace/net/bulk_client.h"
 #include "millrace/net/dealer.h"
+#include "millrace/net/router.h"
 #include "tests/unit/serve/support.h"
 
 namespace millrace::serve {
@@ -54,13 +55,17 @@ class Peer {
     Say(std::move(chunk));
   }
   net::BulkMessage Hear() {
-    std::vector<Bytes> frames;
-    EXPECT_TRUE(Eventually([&] { return !heard_.empty() || dealer_->Receive(100, heard_) > 0; }));
-    if (heard_.empty()) return {};
-    auto message = wire::Decode<net::BulkMessage, wire::Layout::kPositional>(heard_.front());
-    heard_.erase(heard_.begin());
-    EXPECT_TRUE(message.ok()) << message.status();
-    return message.ok() ? *std::move(message) : net::BulkMessage{};
+    while (true) {
+      EXPECT_TRUE(Eventually([&] { return !heard_.empty() || dealer_->Receive(100, heard_) > 0; }));
+      if (heard_.empty()) return {};
+      auto message = wire::Decode<net::BulkMessage, wire::Layout::kPositional>(heard_.front());
+      heard_.erase(heard_.begin());
+      EXPECT_TRUE(message.ok()) << message.status();
+      if (!message.ok()) return {};
+      const auto* refused = std::get_if<net::BulkRefused>(&*message);
+      if (refused == nullptr || refused->transfer != 0) return *std::move(message);
+      // else it was asked whether it is still there
+    }
   }
   template <class M>
   M Expect() {
@@ -273,6 +278,52 @@ TEST_F(BulkServerTest, AClientThatVanishesInTheMiddleLeavesNothing) {
     peer.Expect<net::BulkChunk>();
   }
   ExpectSound();
+}
+
+// Its descriptor may be the one of a peer that has just gone, of which the server hears a moment later: it is then
+// asked whether it is there, in the middle of its transfer, and must know the words.
+TEST_F(BulkServerTest, AClientThatComesRightAfterAnotherIsServed) {
+  const std::string content = SomeContent(3'000'000);
+  ASSERT_TRUE(blobs_.Put(Sha256(content), content).ok());
+  for (int i = 0; i < 10; ++i) {
+    {
+      Peer peer(*server_);
+      peer.Say(net::BulkRequest{1, Sha256(content), 0});
+      peer.Expect<net::BulkChunk>();
+    }
+    const auto fetched = MakeClient()->Fetch(Sha256(content), kMaxSize);
+    EXPECT_TRUE(fetched.ok()) << "round " << i << ": " << fetched.status();
+  }
+}
+
+// What it is asked with, by a server that does so in every transfer.
+TEST_F(BulkServerTest, AClientPassesOverWhatIsAboutNoTransfer) {
+  auto router = net::Router::Bind(TestContext(), *net::MakeBindEndpoint("127.0.0.1", 0));
+  ASSERT_TRUE(router.ok()) << router.status();
+  net::BulkClient client(TestContext(), (*router)->endpoint());
+  Planes planes;
+  planes.bulk = (*router)->endpoint().ToString();
+  client.OnPlanes(planes);
+  const std::string content = SomeContent(1000);
+  std::jthread fetcher([&] {
+    const auto fetched = client.Fetch(Sha256(content), kMaxSize);
+    EXPECT_TRUE(fetched.ok()) << fetched.status();
+  });
+  std::vector<net::Received> received;
+  EXPECT_TRUE(Eventually([&] { return (*router)->Receive(1, received) == 1; }));
+  if (received.size() == 1) {
+    const auto asked = wire::Decode<net::BulkMessage, wire::Layout::kPositional>(received[0].payload);
+    ASSERT_TRUE(asked.ok() && std::holds_alternative<net::BulkRequest>(*asked));
+    net::BulkChunk chunk;
+    chunk.transfer = std::get<net::BulkRequest>(*asked).transfer;
+    EXPECT_NE(chunk.transfer, 0u);
+    chunk.size = content.size();
+    chunk.bytes = Bytes::Copy(content);
+    chunk.checksum = net::ChunkChecksum(0, content);
+    for (const net::BulkMessage& message : {net::BulkMessage(net::BulkRefused{}), net::BulkMessage(chunk)}) {
+      (*router)->Send(received[0].peer, Bytes(wire::Encode<wire::Layout::kPositional>(message)));
+    }
+  }
 }
 
 TEST_F(BulkServerTest, TwoTransfersOfOnePeerGoOnSideBySide) {
