@@ -76,6 +76,7 @@ absl::StatusOr<BulkMessage> BulkClient::Next(std::uint64_t transfer) {
       MILLRACE_ASSIGN_OR_RETURN(BulkMessage message, (wire::Decode<BulkMessage, wire::Layout::kPositional>(frame)));
       if (TransferOf(message) != transfer) continue;  // of one that was given up
       if (const auto* refused = std::get_if<BulkRefused>(&message)) {
+        if (refused->code == 0) return Internal("the broker's bulk plane refused without a reason");
         return absl::Status(static_cast<absl::StatusCode>(refused->code), Av(refused->message));
       }
       return message;

@@ -20,12 +20,6 @@ constexpr int kWatched = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED 
 // A broker that accepts and drops us makes events for ever; an owner that does not look needs only the first ones.
 constexpr std::size_t kMostEvents = 1000;
 
-bool CanSend(zmq::socket_t& socket) {
-  int events = 0;
-  std::size_t size = sizeof events;
-  return zmq_getsockopt(socket.handle(), ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLOUT) != 0;
-}
-
 std::string ProtocolFailure(std::int32_t code) {
   if (code == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
     return "one side uses keys and the other does not";
@@ -139,11 +133,7 @@ std::size_t Dealer::Receive(std::size_t max, std::vector<Bytes>& out) {
 
 SendResult Dealer::Send(const Bytes& payload) {
   zmq::message_t frame = FrameOf(payload);
-  bool sent = SendFrame(state_->socket, frame, false) == FrameResult::kDone;
-  // Sending sees a new connection up to a millisecond late, which would cost the hello right after kConnected. Asking
-  // for the events sees it at once.
-  if (!sent && CanSend(state_->socket)) sent = SendFrame(state_->socket, frame, false) == FrameResult::kDone;
-  if (sent) {
+  if (SendFrame(state_->socket, frame, false) == FrameResult::kDone) {
     ++state_->counters.sent;
     return SendResult::kSent;
   }

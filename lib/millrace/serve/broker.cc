@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -27,9 +28,15 @@ namespace fs = std::filesystem;
 
 absl::Status MakePrivateFolder(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  const bool made = fs::create_directories(folder, error);
   if (error) return ErrnoStatus(error.value(), absl::StrFormat("--data-dir %s", folder.string()));
-  chmod(folder.c_str(), 0700);  // results may be confidential; a folder that is not ours stays as it is
+  // Results may be confidential. A folder that was there may be meant for others too, so it is only told.
+  if (made && chmod(folder.c_str(), 0700) != 0) return ErrnoStatus(errno, folder.string());
+  struct stat info {};
+  if (!made && stat(folder.c_str(), &info) == 0 && (info.st_mode & 0077) != 0) {
+    log::Warning("--data-dir %s is open to other users (mode %o); to keep results to yourself: chmod 700 %s",
+                 folder.string(), info.st_mode & 07777, folder.string());
+  }
   return absl::OkStatus();
 }
 

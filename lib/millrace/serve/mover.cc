@@ -81,8 +81,11 @@ void Mover::Do(agent::SlotSaid said) {
   const Digest digest = Sha256(done.result.bytes.view());
   absl::Status status;
   int pause_ms = kFirstPauseMs;
-  for (int tried = 0; tried < kTries && !stopping_; ++tried, pause_ms *= 2) {
-    if (tried > 0) poll(nullptr, 0, pause_ms);
+  for (int tried = 0; tried < kTries && !stopping_; ++tried) {
+    if (tried > 0) {
+      poll(nullptr, 0, pause_ms);
+      pause_ms *= 2;
+    }
     status = blobs_.Store(digest, done.result.bytes);
     if (status.ok()) break;
     log::Warning("storing a result of %d bytes (try %d of %d): %s", done.result.bytes.size(), tried + 1, kTries,

@@ -98,8 +98,13 @@ void WorkerLoop::CollectSlots() {
   slots_.Collect(said);
   for (agent::Event& event : said) {
     auto* slot_said = std::get_if<agent::SlotSaid>(&event);
+    const auto* died = std::get_if<agent::SlotDied>(&event);
     if (slot_said != nullptr && !blobs_.stays_inline() && Mover::NeedsStoring(*slot_said)) {
+      storing_.emplace(slot_said->slot, std::nullopt);
       mover_.Store(std::move(*slot_said));
+    } else if (const auto stored = died == nullptr ? storing_.end() : storing_.find(died->slot);
+               stored != storing_.end()) {
+      stored->second = *died;  // must not overtake the result
     } else {
       events_.push_back(std::move(event));
     }
@@ -111,7 +116,9 @@ void WorkerLoop::CollectMover() {
   mover_.done().DrainInto(moved);
   for (Mover::Done& done : moved) {
     if (auto* stored = std::get_if<agent::SlotSaid>(&done)) {
+      const std::optional<agent::SlotDied> died = storing_.extract(stored->slot).mapped();
       events_.push_back(std::move(*stored));
+      if (died) events_.push_back(*died);
       continue;
     }
     auto& fetched = std::get<Mover::Fetched>(done);
@@ -138,9 +145,15 @@ void WorkerLoop::Perform(agent::Action action) {
   } else if (auto* start = std::get_if<agent::Start>(&action.body)) {
     Begin(std::move(*start));
   } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
-    if (!StopFetching(terminate->slot, false)) slots_.Terminate(terminate->slot, terminate->attempt);
+    // What has ended is not asked to end.
+    if (!storing_.contains(terminate->slot) && !StopFetching(terminate->slot, false)) slots_.Terminate(terminate->slot, terminate->attempt);
   } else if (const auto* kill = std::get_if<agent::Kill>(&action.body)) {
-    if (!StopFetching(kill->slot, true)) slots_.Kill(kill->slot);
+    if (const auto stored = storing_.find(kill->slot); stored != storing_.end()) {
+      // Its result is on its way, and the agent takes it as long as it was made in time. It waits for this as well.
+      if (!stored->second) stored->second = agent::SlotDied{kill->slot, 0, SIGKILL};
+    } else if (!StopFetching(kill->slot, true)) {
+      slots_.Kill(kill->slot);
+    }
   } else if (std::holds_alternative<agent::Reconnect>(action.body)) {
     link_->Reconnect();
   } else if (auto* exit = std::get_if<agent::Exit>(&action.body)) {

@@ -50,6 +50,8 @@ class WorkerLoop {
     bool given_up = false;
   };
   std::map<std::uint32_t, Fetching> fetching_;
+  // By slot, the attempts that have ended and whose results are being stored; and what the agent is told after that.
+  std::map<std::uint32_t, std::optional<agent::SlotDied>> storing_;
   std::vector<agent::Event> events_;
   agent::Actions actions_;
   net::Poller poller_;

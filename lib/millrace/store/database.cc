@@ -47,9 +47,11 @@ struct Identity {
 
 absl::StatusOr<Identity> ReadIdentity(Database& database) {
   Identity identity;
+  MILLRACE_RETURN_IF_ERROR(database.Run("SAVEPOINT look"));  // all at one moment
   MILLRACE_ASSIGN_OR_RETURN(identity.application, ReadNumber(database, "PRAGMA application_id"));
   MILLRACE_ASSIGN_OR_RETURN(identity.version, ReadNumber(database, "PRAGMA user_version"));
   MILLRACE_ASSIGN_OR_RETURN(identity.tables, ReadNumber(database, "SELECT count(*) FROM sqlite_master"));
+  MILLRACE_RETURN_IF_ERROR(database.Run("RELEASE look"));
   return identity;
 }
 

@@ -12,6 +12,7 @@
 #include "fake_broker.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "millrace/base/random.h"
 #include "millrace/wire/frame.h"
 #include "millrace/wire/lz4.h"
 
@@ -38,9 +39,13 @@ JobSpec SmallJob() {
   job.tasks.emplace_back().name = "build";
   return job;
 }
+// Of inputs that compression makes no smaller.
 JobSpec LargeJob() {
   JobSpec job = SmallJob();
-  job.tasks.front().inputs = Bytes(std::string(net::kSubmissionInlineLimit + 1, 'i'));
+  Random random(1);
+  std::string inputs("\x81\xa1i\xc6");
+  while (inputs.size() <= net::kSubmissionInlineLimit) inputs.push_back(static_cast<char>(random.Next()));
+  job.tasks.front().inputs = Bytes(std::move(inputs));
   return job;
 }
 
@@ -266,6 +271,23 @@ TEST(SubmitTest, ALargeOneGoesToTheBlobsFirstOnceTheirAddressIsKnown) {
   const std::string encoded = wire::EncodeJob(LargeJob());
   ASSERT_EQ(submits[0].job_digest, Sha256(encoded));
   EXPECT_TRUE(blobs.kept.at(*submits[0].job_digest).view() == encoded);
+}
+
+TEST(SubmitTest, A34_InputsAreCompressedWhereThatHelpsAndIsWanted) {
+  JobSpec job = SmallJob();
+  job.tasks.front().inputs = Bytes("\x81\xa1i\xdb" + std::string(5000, 'i'));
+  for (const bool compression : {true, false}) {
+    FakeBroker broker;
+    FakeBlobs blobs;
+    broker.On<Submit>([&](const Submit& submit) { broker.Tell(AnswerTo(submit.request)); });
+    ClientOptions options = Patient();
+    options.compression = compression;
+    Client client(broker.Link(), blobs, options);
+    ASSERT_TRUE(client.Submit(job).ok());
+    const Bytes sent = broker.Heard<Submit>().at(0).job.tasks.front().inputs;
+    EXPECT_EQ(sent.size() < 200, compression);
+    EXPECT_EQ(wire::UnpackInputs(sent, 10'000).value(), job.tasks.front().inputs);
+  }
 }
 
 TEST(SubmitTest, ALargeOneThatCannotBeHandedOverIsNotSubmitted) {

@@ -169,6 +169,15 @@ TEST_F(BrokerTest, ResultsArePrivate) {
   EXPECT_EQ(info.st_mode & 0777, 0700u);
 }
 
+TEST_F(BrokerTest, AFolderThatWasThereKeepsItsMode) {
+  std::filesystem::create_directories(folder_ / "data");
+  ASSERT_EQ(chmod((folder_ / "data").c_str(), 0751), 0);
+  const auto broker = MustStart(OptionsOn("data"));
+  struct stat info {};
+  ASSERT_EQ(stat((folder_ / "data").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0751u);
+}
+
 TEST_F(BrokerTest, ABrokenCacheIsNotABrokenBroker) {
   std::filesystem::create_directories(folder_ / "data");
   std::ofstream(folder_ / "data/cache.sqlite") << "this is no database, and long enough to be looked at as one";

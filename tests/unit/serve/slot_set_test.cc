@@ -36,7 +36,7 @@ class Bench {
     start.execute.task = {RunId{1}, 0};
     start.execute.name = how;
     start.execute.module = module;
-    start.execute.inputs = PlayInputs(how);
+    start.execute.inputs.bytes = PlayInputs(how);
     start.execute.work_dir = folder_.path().string();
     start.execute.kill_grace = std::chrono::milliseconds(100);
     set_->Start(std::move(start));

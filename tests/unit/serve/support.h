@@ -127,8 +127,9 @@ class FakeBlobs final : public net::BlobAccess {
     return blob->second;
   }
   absl::Status Store(const Digest& digest, const Bytes& bytes) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     ++stores_;
+    open_.wait(lock, [this] { return !closed_; });
     if (failures_ > 0) {
       --failures_;
       return Unavailable("the disk is full");
@@ -154,7 +155,7 @@ class FakeBlobs final : public net::BlobAccess {
     const std::lock_guard lock(mutex_);
     failures_ = times;
   }
-  // While it is closed, Fetch waits.
+  // While it is closed, Fetch and Store wait.
   void SetClosed(bool closed) {
     const std::lock_guard lock(mutex_);
     closed_ = closed;

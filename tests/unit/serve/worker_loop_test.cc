@@ -123,6 +123,25 @@ TEST(WorkerLoopTest, A33_ALargeResultIsStoredBeforeItIsReported) {
   EXPECT_GT(report.result.size, std::uint64_t{1} << 20);
 }
 
+// A stop that comes while the result is on its way to the bulk plane, and a grace that ends before it is there.
+TEST(WorkerLoopTest, A04_AResultThatIsBeingStoredIsNotLostToAStop) {
+  WorkerRig rig({.cpus = 1, .in_process = false});
+  rig.Attach();
+  rig.blobs().SetClosed(true);
+  const AttemptId attempt = rig.AssignPlay("well", 1 << 20);
+  ASSERT_TRUE(Eventually([&] { return rig.blobs().stores() == 1; }));
+  rig.CancelAttempt(attempt);
+  // Twice the grace: the KILL has been asked for. It is no use to wait for anything else, for nothing may happen.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  ASSERT_TRUE(Eventually([&] { return std::chrono::steady_clock::now() > until; }));
+  EXPECT_FALSE(rig.HasReport(attempt));
+  rig.blobs().SetClosed(false);
+  const AttemptReport report = rig.AwaitReport(attempt);
+  EXPECT_EQ(report.outcome, Outcome::kSucceeded) << report.failure.message;
+  EXPECT_TRUE(rig.blobs().Has(report.result.digest.value()));
+  EXPECT_EQ(rig.AwaitReport(rig.AssignPlay("well")).outcome, Outcome::kSucceeded) << "the slot is as good as before";
+}
+
 TEST(WorkerLoopTest, BesideItsBrokerALargeResultStaysWhereItIs) {
   WorkerRig rig;
   rig.blobs().SetStaysInline(true);  // before anything is assigned

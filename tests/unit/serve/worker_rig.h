@@ -96,7 +96,7 @@ class WorkerRig {
   // Of `play`, which ends in the way that `how` says.
   AttemptId AssignPlay(const std::string& how, std::int64_t size = 0, std::int64_t cpus = 1) {
     Assignment task;
-    task.inputs = PlayInputs(how, size);
+    task.inputs.bytes = PlayInputs(how, size);
     task.cpus = cpus;
     return Assign(std::move(task), "play", {});
   }
