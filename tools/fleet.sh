@@ -19,11 +19,20 @@ build_programs() {
   "$root/tools/setup" "$@"
   say "Building what has changed, unoptimised (for a release: meson setup --buildtype=release)"
   mkdir -p "$(dirname "$build")"
+  # In the words of tools/check, so that each finds in the compiler's cache what the other has compiled.
+  export CCACHE_NOHASHDIR=1
+  if [ -z "${CXX:-}" ] && command -v ccache >/dev/null && command -v g++ >/dev/null; then export CXX='ccache g++'; fi
   if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" "$root" --buildtype=debug -Dtests=disabled >"$build.log" 2>&1 ||
       { cat "$build.log" >&2; return 1; }
   fi
-  ninja -C "$build" | tail -n 1
+  # The first build takes minutes: on a terminal one sees how far it is, in a log only how it ended.
+  if [ -t 1 ]; then
+    ninja -C "$build"
+  else
+    ninja -C "$build" >"$build.log" 2>&1 || { tail -n 80 "$build.log" >&2; return 1; }
+    tail -n 1 "$build.log"
+  fi
 }
 
 start_fleet() {
