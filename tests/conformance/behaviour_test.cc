@@ -1,28 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a pipeline means, standalone and distributed alike.
-#include <gtest/gtest.h>
-
 #include <fstream>
 #include <iterator>
 
-#include "millrace/base/status.h"
-#include "millrace/wire/codec.h"
-#include "tests/conformance/cluster.h"
-#include "tests/conformance/modules.h"
+#include "tests/conformance/conformance.h"
 
 namespace millrace::testing {
 namespace {
 
-class Conformance : public ::testing::TestWithParam<Mode> {
- protected:
-  static ClusterOptions Options() {
-    ClusterOptions options;
-    options.mode = GetParam();
-    options.brain.heartbeat_interval = std::chrono::milliseconds(200);
-    options.agent.kill_grace = std::chrono::milliseconds(200);
-    return options;
-  }
-};
 INSTANTIATE_TEST_SUITE_P(Modes, Conformance, ::testing::Values(Mode::kStandalone, Mode::kDistributed),
                          [](const auto& mode) {
                            return mode.param == Mode::kStandalone ? "Standalone" : "Distributed";

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <utility>
 
 #include "millrace/api/host.h"
@@ -62,10 +63,9 @@ Cluster::Cluster(const ClusterOptions& options, const Registry& registry)
     broker.network->port = 0;
   }
   broker_ = Must(serve::Broker::Start(&context_, std::move(broker)));
-  const int workers = options.mode == Mode::kStandalone ? 1 : options.workers;
-  for (int i = 0; i < workers; ++i) AddWorker({}, "w" + std::to_string(i + 1));
+  for (int i = 0; i < workers(); ++i) AddWorker({}, "w" + std::to_string(i + 1));
   client_ = MakeClient();
-  WaitForWorkers(static_cast<std::size_t>(workers));
+  WaitForWorkers(static_cast<std::size_t>(workers()));
 }
 
 Cluster::~Cluster() {
@@ -76,7 +76,7 @@ Cluster::~Cluster() {
   std::filesystem::remove_all(scratch_, ignored);
 }
 
-void Cluster::AddWorker(Offer offer, std::string name) {
+serve::Worker& Cluster::AddWorker(Offer offer, std::string name, bool local) {
   serve::WorkerOptions worker;
   worker.brain = options_.agent;
   worker.brain.name = std::move(name);
@@ -93,26 +93,31 @@ void Cluster::AddWorker(Offer offer, std::string name) {
   worker.registry = &registry_;
   worker.host_args = {kModuleHostWord};
   worker.in_process = options_.in_process;
-  if (options_.mode == Mode::kStandalone) {
+  if (local || options_.mode == Mode::kStandalone) {
     worker.brain.local = true;
     workers_.push_back(Must(serve::Worker::Start(std::move(worker), broker_->ConnectLocal(), broker_->local_blobs())));
-    return;
+    return *workers_.back();
   }
-  const net::Endpoint control = Must(net::ParseEndpoint(broker_->control_endpoint()));
-  auto link = Must(net::ConnectRemote(context_, control));
-  blobs_.push_back(std::make_unique<net::BulkClient>(context_, control));
-  workers_.push_back(Must(serve::Worker::Start(std::move(worker), std::move(link), *blobs_.back())));
+  blobs_.push_back(std::make_unique<net::BulkClient>(context_, Control()));
+  workers_.push_back(Must(serve::Worker::Start(std::move(worker), Connect(), *blobs_.back())));
+  return *workers_.back();
+}
+
+net::Endpoint Cluster::Control() const { return Must(net::ParseEndpoint(broker_->control_endpoint())); }
+
+std::unique_ptr<net::Link> Cluster::Connect() {
+  if (options_.mode == Mode::kStandalone) return broker_->ConnectLocal();
+  return Must(net::ConnectRemote(context_, Control()));
 }
 
 std::unique_ptr<client::Client> Cluster::MakeClient() {
   client::ClientOptions client;
   client.version = "test";
   if (options_.mode == Mode::kStandalone) {
-    return std::make_unique<client::Client>(broker_->ConnectLocal(), broker_->local_blobs(), client);
+    return std::make_unique<client::Client>(Connect(), broker_->local_blobs(), client);
   }
-  const net::Endpoint control = Must(net::ParseEndpoint(broker_->control_endpoint()));
-  blobs_.push_back(std::make_unique<net::BulkClient>(context_, control));
-  return std::make_unique<client::Client>(Must(net::ConnectRemote(context_, control)), *blobs_.back(), client);
+  blobs_.push_back(std::make_unique<net::BulkClient>(context_, Control()));
+  return std::make_unique<client::Client>(Connect(), *blobs_.back(), client);
 }
 
 void Cluster::WaitForWorkers(std::size_t count) {
@@ -127,12 +132,21 @@ void Cluster::WaitForWorkers(std::size_t count) {
   });
 }
 
-RunId Cluster::Submit(JobSpec job) { return Must(client_->Submit(std::move(job))).run; }
+client::Submitted Cluster::Submit(JobSpec job) { return Must(client_->Submit(std::move(job))); }
+client::Submitted Cluster::Submit(const Pipeline& pipeline) { return Submit(Must(pipeline.ToJob())); }
+
+void Cluster::Cancel(RunId run) {
+  Command cancel;
+  cancel.kind = CommandKind::kCancelRun;
+  cancel.run = run;
+  Must(client_->Tell(cancel));
+}
 
 Ran Cluster::Follow(RunId run) {
   Ran ran;
   ran.id = run;
   std::map<std::uint32_t, TaskView> tasks;
+  WaitFor("the end of run " + RunName(run), [&] { return HasEnded(RunOf(run).state); });
   ran.run = Must(client_->Watch(
       run,
       [&](const RunView&, std::span<const TaskView> changed) {
@@ -144,13 +158,58 @@ Ran Cluster::Follow(RunId run) {
 }
 
 Ran Cluster::Run(JobSpec job) {
-  auto submitted = Must(client_->Submit(std::move(job)));
+  client::Submitted submitted = Submit(std::move(job));
   Ran ran = Follow(submitted.run);
   ran.warnings = std::move(submitted.warnings);
   return ran;
 }
 
 Ran Cluster::Run(const Pipeline& pipeline) { return Run(Must(pipeline.ToJob())); }
+
+Answer Cluster::Ask(QueryKind kind, RunId run, const std::string& task) {
+  Query query;
+  query.kind = kind;
+  query.run = run;
+  query.task = task;
+  return Must(client_->Ask(query));
+}
+
+WorkerView Cluster::WorkerNamed(const std::string& name) {
+  for (const WorkerView& worker : Ask(QueryKind::kWorkers).workers) {
+    if (worker.name == name) return worker;
+  }
+  throw std::runtime_error("no worker " + name);
+}
+
+std::string Cluster::Why(RunId run, const std::string& task) {
+  std::string text;
+  for (const std::string& line : Ask(QueryKind::kWhy, run, task).lines) text += line + "\n";
+  return text;
+}
+
+void Cluster::Touch(const std::string& file) { std::ofstream(scratch_ / file) << "x"; }
+
+std::vector<std::string> Cluster::Notes() {
+  std::vector<std::string> notes;
+  std::ifstream file(scratch_ / "steps");
+  for (std::string line; std::getline(file, line);) notes.push_back(line);
+  return notes;
+}
+
+std::vector<std::string> Cluster::Begun(const std::string& what) {
+  std::vector<std::string> names;
+  for (const std::string& note : Notes()) {
+    if (note.substr(0, what.size()) == what) names.push_back(note.substr(note.rfind(' ') + 1));
+  }
+  return names;
+}
+
+void Cluster::WaitForStep(const std::string& name, const std::string& what) {
+  WaitFor(name + " to " + what, [&] {
+    const std::vector<std::string> names = Begun(what);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  });
+}
 
 Bytes Cluster::Result(RunId run, const std::string& task) { return Must(client_->Result(run, task, 1u << 30)); }
 

@@ -11,12 +11,14 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "millrace/api/api.h"
+#include "tests/conformance/steps.h"
 
 namespace millrace::testing {
 
@@ -75,6 +77,42 @@ struct Recount {
   }
 };
 
+// Gives back what it was given.
+struct Echo {
+  static constexpr std::string_view kName = "echo";
+  Shape shape{};
+  std::filesystem::path path{};
+  Duration duration{};
+  struct Given {
+    Shape shape;
+    std::filesystem::path path;
+    Duration duration{};
+    friend bool operator==(const Given&, const Given&) = default;
+  };
+  absl::StatusOr<Given> Run(Context&) const { return Given{shape, path, duration}; }
+};
+
+// The names of the variables that its process has, and those that its commands have.
+struct Surroundings {
+  static constexpr std::string_view kName = "surroundings";
+  struct Names {
+    std::vector<std::string> own;
+    std::vector<std::string> of_commands;
+  };
+  absl::StatusOr<Names> Run(Context& context) const {
+    Names names;
+    for (char** entry = environ; *entry != nullptr; ++entry) names.own.push_back(NameOf(*entry));
+    auto printed = context.Execute({.program = "env"});
+    if (!printed.ok()) return printed.status();
+    std::istringstream lines(printed->output);
+    for (std::string line; std::getline(lines, line);) names.of_commands.push_back(NameOf(line));
+    return names;
+  }
+
+ private:
+  static std::string NameOf(const std::string& entry) { return entry.substr(0, entry.find('=')); }
+};
+
 // Ends in the way that `how` says.
 struct End {
   static constexpr std::string_view kName = "end";
@@ -96,7 +134,7 @@ struct End {
     if (how == "exit") std::_Exit(3);
     if (how == "crash") raise(SIGKILL);
     if (how == "skip") return Skip("not today");
-    if (how == "sleep") {
+    if (how == "sleep" || how == "nap") {
       auto slept = context.Shell("setsid sleep 1000 & a=$!; sleep 1000 & echo $$ $a $! > pid; wait");
       if (!slept.ok()) return slept.status();
     }
@@ -114,8 +152,10 @@ struct End {
 struct After {
   static constexpr std::string_view kName = "after";
   bool always = false;
+  bool fails = false;
   Policy policy() const { return {.always_run = always}; }
   absl::StatusOr<std::int64_t> Run(Context&, FromAll<End> ends) const {
+    if (fails) return absl::InvalidArgumentError("the broom is broken");
     std::int64_t good = 0;
     for (const auto& end : ends) good += end.result.ok() ? 1 : 0;
     return good;
@@ -125,7 +165,8 @@ struct After {
 inline const Registry& TestModules() {
   static const Registry registry = [] {
     Registry all;
-    all.Add<Produce>().Add<Consume>().Add<End>().Add<After>().Add<Carry>().Add<Recount>();
+    all.Add<Produce>().Add<Consume>().Add<Carry>().Add<Recount>().Add<Echo>().Add<Surroundings>();
+    all.Add<End>().Add<After>().Add<Step>();
     return all;
   }();
   return registry;
