@@ -32,9 +32,14 @@ def is_alive(pid):
         return False
 
 
+def lines(file):
+    """The complete lines of a file that tasks append to."""
+    return file.read_text().split("\n")[:-1] if file.exists() else []
+
+
 class Fleet:
     def __init__(self, build):
-        self.build = pathlib.Path(build)
+        self.build = pathlib.Path(build).resolve()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e."))
         self.work = self.dir / "work"
         self.work.mkdir()
@@ -101,6 +106,17 @@ class Fleet:
                     return row
             return None
         return wait_for(f"the end of run {run}", ended)
+
+    def listening(self, key):
+        """The TCP ports on which this process listens."""
+        inodes = set()
+        for fd in pathlib.Path(f"/proc/{self.processes[key].pid}/fd").iterdir():
+            target = os.readlink(fd)
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+        rows = [row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listen = "0A"
+        return [int(row[1].split(":")[1], 16) for row in rows if row[3] == listen and row[9] in inodes]
 
     def log(self, key):
         return (self.dir / f"{key}.log").read_text(errors="replace")

@@ -47,7 +47,7 @@ class PlanTest : public testing::Test {
     Payload result;
     result.bytes = Bytes::Copy("result of " + job.tasks[index].name);
     result.size = result.bytes.size();
-    const Digest key = store::CacheKey(job.modules[job.tasks[index].module], job.tasks[index].inputs.view(), data);
+    const Digest key = store::CacheKey(job.modules[job.tasks[index].module], job.tasks[index].inputs.view(), {}, data);
     EXPECT_TRUE(cache->Remember(key, job.tasks[index].name, result, 1).ok());
     return result;
   }
