@@ -302,8 +302,8 @@ struct Query {
   static constexpr std::uint8_t kKind = 41;
   std::uint64_t request = 0;
   QueryKind kind = QueryKind::kBroker;
-  RunId run;                // none = the newest, where a run is needed
-  std::string task;         // by name
+  RunId run;         // none = the newest, where a run is needed
+  std::string task;  // by name
   // kTasks: rows changed after this, 0 = all; kLogs: from this position; kWorkers: rows to skip.
   std::uint64_t since = 0;
   std::uint32_t limit = 0;  // rows at most; 0 = as many as fit one message

@@ -55,8 +55,7 @@ SlotSet::~SlotSet() {
 
 void SlotSet::Start(agent::Start start) {
   if (start.slot >= options_.slots) {
-    return Fail(start.slot, start.execute.attempt,
-                Internal("slot %d of %d was asked for", start.slot, options_.slots));
+    return Fail(start.slot, start.execute.attempt, Internal("slot %d of %d was asked for", start.slot, options_.slots));
   }
   if (start.in_process) {
     StartOnThread(start.slot, std::move(start.execute));

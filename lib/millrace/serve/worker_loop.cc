@@ -146,7 +146,8 @@ void WorkerLoop::Perform(agent::Action action) {
     Begin(std::move(*start));
   } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
     // What has ended is not asked to end.
-    if (!storing_.contains(terminate->slot) && !StopFetching(terminate->slot, false)) slots_.Terminate(terminate->slot, terminate->attempt);
+    if (!storing_.contains(terminate->slot) && !StopFetching(terminate->slot, false))
+      slots_.Terminate(terminate->slot, terminate->attempt);
   } else if (const auto* kill = std::get_if<agent::Kill>(&action.body)) {
     if (const auto stored = storing_.find(kill->slot); stored != storing_.end()) {
       // Its result is on its way, and the agent takes it as long as it was made in time. It waits for this as well.

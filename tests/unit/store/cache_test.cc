@@ -193,7 +193,9 @@ TEST(CacheTest, A38_WhateverATaskIsComputedFromIsInItsKey) {
       [](Seen& s) { s.module.fingerprint = 8; },
       [](Seen& s) { s.inputs = "on"; },
       [](Seen& s) { s.env["SHARD"] = "2"; },
-      [](Seen& s) { s.env = {{"SHARE", "1"}}; },
+      [](Seen& s) {
+        s.env = {{"SHARE", "1"}};
+      },
       [](Seen& s) { s.env.clear(); },
       [](Seen& s) { s.env["OTHER"] = ""; },
       [](Seen& s) { s.data.pop_back(); },
