@@ -84,6 +84,13 @@ TEST_P(Conformance, A16_FailFastCancelsTheRest) {
   EXPECT_THAT(ran.tasks.at(0).reason, HasSubstr("the sky is green"));
 }
 
+TEST_P(Conformance, A16_FailFastCancelsTheRestAlsoWhenNothingNeedsWhatFailed) {
+  Cluster cluster(Options(), TestModules());
+  const Ran ran = cluster.Run(Pipeline{Step{.name = "beside", .until = "never"}, End{.how = "error"}});
+  EXPECT_EQ(ran.run.state, RunState::kFailed);
+  EXPECT_EQ(ran.tasks.at(0).outcome, Outcome::kCancelled);
+}
+
 TEST_P(Conformance, A16_KeepGoingFinishesWhatIsIndependent) {
   Cluster cluster(Options(), TestModules());
   Pipeline pipeline{Step{.name = "beside", .until = "go"}, End{.how = "error"}, After{}};

@@ -133,3 +133,17 @@ def an_orchestrator_runs_its_pipeline_and_releases_its_workers(fleet):
     worker = fleet.start("worker", "example-etl", "worker", "--slots", "2")
     assert orchestrator.wait(timeout=60) == 0, fleet.log("orchestrator")
     assert worker.wait(timeout=60) == 0, fleet.log("worker")
+
+
+def A04_A25_tasks_that_take_no_slot_run_beside_those_that_do(fleet):
+    fleet.start_broker()
+    fleet.start("w1", "millrace-worker", "--worker-id", "w1", "--slots", "1")
+    fleet.wait_workers(1)
+    run = fleet.submit("""
+name: waits
+modules:
+  busy: {run: "touch busy; while [ ! -e go ]; do sleep 0.05; done"}
+  waits: {requires: {cpus: 0}, run: "while [ ! -e busy ]; do sleep 0.05; done; touch go"}
+""")
+    row = fleet.wait_run(run)
+    assert row["state"] == "succeeded", row

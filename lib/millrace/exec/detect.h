@@ -40,9 +40,10 @@ const std::vector<ToolProbe>& WellKnownTools();
 
 struct ToolSearch {
   std::vector<ToolProbe> probes = WellKnownTools();
-  std::string path{};                              // a list like PATH; "" = that of this process
-  Duration tool_limit = std::chrono::seconds(2);   // then a tool is killed and has no version
-  Duration total_limit = std::chrono::seconds(8);  // then we go on with what is known
+  std::string path{};  // a list like PATH; "" = that of this process
+  // Generous, for a busy machine: a tool without a version never meets a demand for one.
+  Duration tool_limit = std::chrono::seconds(6);    // then a tool is killed and has no version
+  Duration total_limit = std::chrono::seconds(12);  // then we go on with what is known
 };
 
 // Those of the probes that are on the path, in the order of their names.

@@ -124,15 +124,18 @@ int KillDescendants(pid_t root, int signal, pid_t keep) {
   const std::vector<pid_t> pids = Descendants(root);
   std::set<pid_t> ancestors(pids.begin(), pids.end());
   ancestors.insert(root);
-  int signalled = 0;
+  // All are made sure of before the first is signalled: its end would give its children another parent.
+  std::vector<UniqueFd> targets;
   for (const pid_t pid : pids) {
     if (pid == keep) continue;
-    const absl::StatusOr<UniqueFd> pidfd = OpenPidFd(pid);
+    absl::StatusOr<UniqueFd> pidfd = OpenPidFd(pid);
     if (!pidfd.ok()) continue;
     const std::optional<ProcessInfo> info = ReadProcess(pid);
     if (!info || !info->alive() || ancestors.count(info->parent) == 0) continue;
-    if (SendTo(*pidfd, signal)) ++signalled;
+    targets.push_back(*std::move(pidfd));
   }
+  int signalled = 0;
+  for (const UniqueFd& target : targets) signalled += SendTo(target, signal) ? 1 : 0;
   return signalled;
 }
 

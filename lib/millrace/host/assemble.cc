@@ -112,7 +112,7 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
 
 absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& options) {
   if (options.orchestrator_url.empty()) {
-    return InvalidArgument(
+    return FailedPrecondition(
         "which broker? give --orchestrator tcp://HOST:PORT, or set ORCHESTRATOR_URL (start one with millrace-broker)");
   }
   MILLRACE_ASSIGN_OR_RETURN(net::Endpoint control, net::ParseOrchestratorUrl(options.orchestrator_url));

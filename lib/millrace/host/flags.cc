@@ -15,6 +15,15 @@
 #include "millrace/host/exit_code.h"
 
 namespace millrace::host {
+namespace {
+
+constexpr std::string_view kExitCodes =
+    "\nExit codes: 0 well, 1 the run failed or the answer is no, 64 wrong command line, 65 and 66 wrong or missing "
+    "input,\n"
+    "69 no broker, 70 a defect, 74 disk, 75 try again, 76 protocol version, 77 and 78 not allowed or wrong setting,\n"
+    "130 interrupted or cancelled\n";
+
+}  // namespace
 
 // CLI11's app for each of our commands, for the time of one parse.
 class FlagParser::Binding {
@@ -34,7 +43,7 @@ class FlagParser::Binding {
     try {
       app_.parse(std::move(arguments));
     } catch (const CLI::CallForHelp&) {
-      return ParseEnd{kSucceeded, Deepest()->help(), ""};
+      return ParseEnd{kSucceeded, app_.help(), ""};  // of the deepest command, with the way there
     } catch (const CLI::CallForVersion& version) {
       return ParseEnd{kSucceeded, std::string(version.what()) + "\n", ""};
     } catch (const CLI::ParseError& error) {
@@ -59,7 +68,7 @@ class FlagParser::Binding {
     app.allow_extras();  // unknown options are ours to explain
     app.set_help_flag("-h,--help", "Print this help and exit");
     app.get_formatter()->column_width(36);
-    app.footer(command.ExamplesText());
+    app.footer(command.ExamplesText() + std::string(kExitCodes));
     for (const FlagSpec& spec : command.flags_) BindFlag(spec, app, "Options");
     for (const FlagSpec& spec : command.arguments_) BindFlag(spec, app, "");
     for (const OptionRow* row : command.settings_) BindSetting(*row, app);

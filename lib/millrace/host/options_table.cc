@@ -79,7 +79,7 @@ void AddNetwork(std::vector<OptionRow>& rows) {
                    "control channel; heartbeats in +1, events +2, bulk +3, HTTP +10; 0: the system chooses all"),
             "--port,--orchestrator-port"),
       "ORCHESTRATOR_PORT"));
-  rows.push_back(Switch("http", &Options::http, "serve health, status and metrics over HTTP"));
+  rows.push_back(Switch("http", &Options::http, "serve health, status, workers and runs over HTTP"));
   rows.push_back(Number("http_port", &Options::http_port, -1, 65535,
                         "where; auto is 10 above the control channel, 0 lets the system choose", "auto"));
   rows.push_back(Text("insecure_allow_plaintext_on", &Options::insecure_allow_plaintext_on, "ADDRESS",
@@ -88,7 +88,7 @@ void AddNetwork(std::vector<OptionRow>& rows) {
 
 void AddBroker(std::vector<OptionRow>& rows) {
   rows.push_back(
-      ByDefault(Text("data_dir", &Options::data_dir, "DIR", "journal, cache and epoch; locked by one broker"),
+      ByDefault(Text("data_dir", &Options::data_dir, "DIR", "large results, cache and epoch; locked by one broker"),
                 "$XDG_STATE_HOME/millrace"));
   rows.push_back(Number("expect_workers", &Options::expect_workers, 0, kMany,
                         "fewer attached workers than this are reported as degraded"));

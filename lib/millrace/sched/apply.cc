@@ -156,10 +156,8 @@ void Core::ReleaseDependants(Run& run, std::uint32_t task, bool good) {
     }
     if (look) ListPending(run, target);
   }
-  if (run.open == 0 && !run.unsettled) {
-    run.unsettled = true;
-    unsettled_.push_back(run.slot);
-  }
+  // Also when nothing needs what has failed: the rest is to be stopped.
+  if (run.open == 0 || (run.Stopping() && !run.swept)) ListUnsettled(run);
 }
 
 void Core::ApplyRecord(const RunCancelled& record) {
@@ -175,10 +173,7 @@ void Core::ApplyRecord(const RunCancelled& record) {
   }
   run->swept = false;
   MarkRunChanged(*run);
-  if (!run->unsettled) {
-    run->unsettled = true;
-    unsettled_.push_back(run->slot);
-  }
+  ListUnsettled(*run);
 }
 
 void Core::ApplyRecord(const RunEnded& record) {
@@ -252,6 +247,10 @@ void Core::MarkRunChanged(Run& run) {
 
 void Core::ListPending(Run& run, std::uint32_t task) {
   run.pending.push_back(task);
+  ListUnsettled(run);
+}
+
+void Core::ListUnsettled(Run& run) {
   if (run.unsettled) return;
   run.unsettled = true;
   unsettled_.push_back(run.slot);

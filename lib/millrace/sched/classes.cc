@@ -161,6 +161,13 @@ void Core::FailStuckClass(std::uint32_t capability) {
 
 // One line per class that no known worker could ever serve: said at submission, and kept with the run.
 void Core::WarnUnservable(Run& run, std::vector<std::string>& lines) {
+  const bool anybody = std::any_of(sessions_.begin(), sessions_.end(), [](const auto& session) {
+    return session != nullptr && session->link != Link::kLost;
+  });
+  if (!anybody) {
+    lines.push_back(absl::StrFormat("no worker is known yet; %d tasks wait for one", run.tasks.size()));
+    return;
+  }
   absl::flat_hash_map<std::uint32_t, std::pair<std::uint32_t, std::uint32_t>> tasks_of;  // first task, how many
   for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
     auto& [first, count] = tasks_of.emplace(run.tasks.capability[task], std::pair(task, 0u)).first->second;
@@ -176,11 +183,10 @@ void Core::WarnUnservable(Run& run, std::vector<std::string>& lines) {
     const auto [first, count] = it->second;
     const CapabilityKey& key = classes_[index].key;
     const std::vector<std::string> nearest = NearestWorkers(key);
-    lines.push_back(
-        absl::StrFormat("no known worker could run '%s'%s: it needs %s; %s", run.Spec(first).name,
-                        count > 1 ? absl::StrFormat(" and %d more", count - 1) : "",
-                        absl::StrJoin(Missing(key.requirements, run.ModuleOf(first), {}), ", "),
-                        nearest.empty() ? "no worker is known yet" : "known workers: " + absl::StrJoin(nearest, "; ")));
+    lines.push_back(absl::StrFormat("no known worker could run '%s'%s: it needs %s; known workers: %s",
+                                    run.Spec(first).name, count > 1 ? absl::StrFormat(" and %d more", count - 1) : "",
+                                    absl::StrJoin(Missing(key.requirements, run.ModuleOf(first), {}), ", "),
+                                    absl::StrJoin(nearest, "; ")));
   }
 }
 

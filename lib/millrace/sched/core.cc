@@ -126,10 +126,7 @@ void Core::Recover() {
       const std::uint32_t attempt = run->tasks.attempt[task];
       if (attempt != kNone) orphans_[attempts_[attempt].worker].push_back(attempts_[attempt].id);
     }
-    if (!run->unsettled) {
-      run->unsettled = true;
-      unsettled_.push_back(run->slot);
-    }
+    ListUnsettled(*run);
     MarkRunChanged(*run);
   }
   if (runs_active_ > 0) {

@@ -96,6 +96,7 @@ class Core {
   void MarkChanged(Run& run, std::uint32_t task);
   void MarkRunChanged(Run& run);
   void ListPending(Run& run, std::uint32_t task);
+  void ListUnsettled(Run& run);
   std::uint32_t QueueOf(const Run& run, std::uint32_t task) const;
 
   // ---- settle.cc: what follows from what has ended ----

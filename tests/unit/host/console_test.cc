@@ -33,7 +33,10 @@ class Terminal {
   explicit Terminal(unsigned short columns) : master_(posix_openpt(O_RDWR | O_NOCTTY)) {
     EXPECT_EQ(grantpt(master_), 0);
     EXPECT_EQ(unlockpt(master_), 0);
-    file_ = std::fopen(ptsname(master_), "r+");
+    // Not as the terminal that controls this session: its end would hang up on every test beside this one.
+    const int slave = open(ptsname(master_), O_RDWR | O_NOCTTY);
+    EXPECT_GE(slave, 0);
+    file_ = fdopen(slave, "r+");
     EXPECT_NE(file_, nullptr);
     const winsize size{24, columns, 0, 0};
     EXPECT_EQ(ioctl(fileno(file_), TIOCSWINSZ, &size), 0);
