@@ -3,6 +3,8 @@
 //
 // Each tool runs in a thread that nobody joins: on a dead network mount even looking for a file can block for ever, and
 // no signal helps. What such a thread holds is shared, and it alone is left behind.
+#include <signal.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
@@ -177,7 +179,13 @@ std::vector<InstalledTool> DetectTools(const ToolSearch& search) {
   std::size_t started = 0;
   for (; started < threads; ++started) {
     try {
-      std::thread([shared] { Probe(*shared); }).detach();
+      std::thread([shared] {
+        // It may outlive its purpose, and must not take the signals that somebody else waits for.
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        Probe(*shared);
+      }).detach();
     } catch (const std::system_error&) {
       break;  // no more threads to be had: fewer do
     }

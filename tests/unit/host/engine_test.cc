@@ -132,8 +132,8 @@ TEST_F(EngineTest, A46_ADataDirectoryInUseIsAnErrorBeforeTheRun) {
 }
 
 TEST_F(EngineTest, WithoutABrokersAddressThereIsNothingToRunOn) {
-  EXPECT_EQ(RunOnBroker(Request("well")).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(SubmitToBroker(Request("well")).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(RunOnBroker(Request("well")).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(SubmitToBroker(Request("well")).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ TEST(BoundsTest, A48_AnOfferOfTooManyWordsIsRefused) {
 
 TEST(BoundsTest, A48_OnlyTheNewestRunsAreShownWhenThereAreTooMany) {
   Rig rig;
+  rig.Join("w1");
   Job job = Job().Task("a");
   job.spec.name = std::string(kMaxName, 'n');
   Requirements rare;
@@ -109,6 +110,7 @@ TEST(BoundsTest, A48_OnlyTheNewestRunsAreShownWhenThereAreTooMany) {
 
 TEST(BoundsTest, WarningsOfARunAreCounted) {
   Rig rig;
+  rig.Join("w1");
   Job job;
   for (int i = 0; i < 50; ++i) {
     Requirements rare;
