@@ -22,6 +22,13 @@ TEST_P(Conformance, A33_ArgumentsSurviveByteForByte) {
             wire::Encode(Echo::Given{given.shape, given.path, given.duration}));
 }
 
+TEST_P(Conformance, A33_PathsAreRelativeToTheWorkDirectory) {
+  Cluster cluster(Options(), TestModules());
+  const Ran ran = cluster.Run(Pipeline{Leave{}, Find{}});
+  ASSERT_EQ(ran.run.state, RunState::kSucceeded) << ran.run.root_cause;
+  EXPECT_EQ(*wire::Decode<std::string>(cluster.Result(ran.id, "find")), "left.txt here /etc/hosts");
+}
+
 TEST_P(Conformance, A33_ASubmissionLargerThanAMessageArrives) {
   Cluster cluster(Options(), TestModules());
   Pipeline pipeline;

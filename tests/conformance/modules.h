@@ -113,6 +113,31 @@ struct Surroundings {
   static std::string NameOf(const std::string& entry) { return entry.substr(0, entry.find('=')); }
 };
 
+struct Place {
+  std::filesystem::path file;
+  std::vector<std::filesystem::path> elsewhere;
+};
+
+// Leaves a file in its work directory, and says where in full.
+struct Leave {
+  static constexpr std::string_view kName = "leave";
+  absl::StatusOr<Place> Run(Context&) const {
+    const std::filesystem::path file = std::filesystem::current_path() / "left.txt";
+    std::ofstream(file) << "here";
+    return Place{file, {"/etc/hosts"}};
+  }
+};
+
+struct Find {
+  static constexpr std::string_view kName = "find";
+  absl::StatusOr<std::string> Run(Context&, From<Leave> left) const {
+    std::ifstream in(left->file);
+    std::string text;
+    in >> text;
+    return left->file.string() + " " + text + " " + left->elsewhere.at(0).string();
+  }
+};
+
 // Ends in the way that `how` says.
 struct End {
   static constexpr std::string_view kName = "end";
@@ -165,7 +190,14 @@ struct After {
 inline const Registry& TestModules() {
   static const Registry registry = [] {
     Registry all;
-    all.Add<Produce>().Add<Consume>().Add<Carry>().Add<Recount>().Add<Echo>().Add<Surroundings>();
+    all.Add<Produce>()
+        .Add<Consume>()
+        .Add<Carry>()
+        .Add<Recount>()
+        .Add<Leave>()
+        .Add<Find>()
+        .Add<Echo>()
+        .Add<Surroundings>();
     all.Add<End>().Add<After>().Add<Step>();
     return all;
   }();

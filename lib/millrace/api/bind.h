@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -14,6 +15,7 @@
 #include "millrace/api/context.h"
 #include "millrace/api/module.h"
 #include "millrace/api/value.h"
+#include "millrace/wire/paths.h"
 
 namespace millrace::detail {
 
@@ -80,16 +82,19 @@ struct Binder<FromAll<M>> {
   }
 };
 
+// Paths travel relative to the work directory: the reader's may be elsewhere.
 template <class Result>
-absl::StatusOr<Bytes> EncodeResult(Result&& result) {
+absl::StatusOr<Bytes> EncodeResult(Result&& result, const std::string& work_dir) {
+  wire::MakePathsRelative(result, work_dir);
   return EncodeValue(result);
 }
 template <class R>
-absl::StatusOr<Bytes> EncodeResult(absl::StatusOr<R>&& result) {
+absl::StatusOr<Bytes> EncodeResult(absl::StatusOr<R>&& result, const std::string& work_dir) {
   if (!result.ok()) return std::move(result).status();
+  wire::MakePathsRelative(*result, work_dir);
   return EncodeValue(*result);
 }
-inline absl::StatusOr<Bytes> EncodeResult(absl::Status&& status) {
+inline absl::StatusOr<Bytes> EncodeResult(absl::Status&& status, const std::string&) {
   if (!status.ok()) return std::move(status);
   return Bytes();
 }
@@ -111,7 +116,7 @@ absl::StatusOr<Bytes> CallRun(const M& module, Context& context, TypeList<Ps...>
     call();
     return Bytes();
   } else {
-    return EncodeResult(call());
+    return EncodeResult(call(), context.work_dir());
   }
 }
 

@@ -27,6 +27,11 @@ void LogNote(const sched::Note& note) {
   }
 }
 
+bool IsBeat(const sched::Event& event) {
+  const auto* heard = std::get_if<sched::Heard>(&event);
+  return heard != nullptr && std::holds_alternative<Beat>(heard->message);
+}
+
 }  // namespace
 
 BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
@@ -163,9 +168,15 @@ void BrokerLoop::Lost(PeerId peer) {
 }
 
 void BrokerLoop::StepAll() {
-  changed_ |= !events_.empty();
   const Instant now = Now();
-  for (sched::Event& event : events_) brain_.Step(now, std::move(event), actions_);
+  for (sched::Event& event : events_) {
+    // A heartbeat that leads to nothing changes nothing that people see: an idle broker with many workers makes no
+    // snapshots of them.
+    const bool beat = IsBeat(event);
+    const std::size_t before = actions_.size();
+    brain_.Step(now, std::move(event), actions_);
+    changed_ |= !beat || actions_.size() > before;
+  }
   events_.clear();
   if (now >= brain_.NextWake()) {
     brain_.Step(now, sched::Tick{}, actions_);
