@@ -65,7 +65,8 @@ TEST(DatabaseTest, StatementsAreBoundAgainAndOutliveAMove) {
   for (int i = 1; i <= 3; ++i) {
     add.Reset();
     add.BindInt(1, i * 10);
-    add.BindText(2, std::string(static_cast<std::size_t>(i), 'x'));
+    const std::string word(static_cast<std::size_t>(i), 'x');  // lives until it was used
+    add.BindText(2, word);
     const auto more = add.Next();
     ASSERT_TRUE(more.ok()) << more.status();
     EXPECT_FALSE(*more);

@@ -23,8 +23,9 @@ void PackRandom(msgpack::packer<Stream>& packer, Random& random, int depth) {
     case 2: packer.pack(random.Next() >> random.Below(64)); return;
     case 3: packer.pack(static_cast<std::int64_t>(random.Next()) >> random.Below(64)); return;
     case 4: packer.pack(random.Unit() * 1e9); return;
-    case 5: packer.pack(std::string(random.Below(70), 'x')); return;
-    case 6: packer.pack(std::vector<char>(random.Below(300), 'b')); return;
+    // Never empty: the reference compares empty ones by a null pointer, which a sanitizer takes ill.
+    case 5: packer.pack(std::string(1 + random.Below(70), 'x')); return;
+    case 6: packer.pack(std::vector<char>(1 + random.Below(300), 'b')); return;
     case 7:
     case 8: {
       const auto count = static_cast<std::uint32_t>(random.Below(20));
@@ -117,6 +118,18 @@ TEST(Msgpack, WeReadAndWriteWhatTheReferenceDoes) {
     ASSERT_EQ(offset, ours.size());
     ASSERT_EQ(a.get(), b.get());
   }
+}
+
+TEST(Msgpack, EmptyTextsAndBytesAreThoseOfTheReference) {
+  msgpack::sbuffer theirs;
+  msgpack::packer<msgpack::sbuffer> packer(theirs);
+  packer.pack_str(0);
+  packer.pack_bin(0);
+  std::string ours;
+  Writer writer(ours);
+  writer.String("");
+  writer.Binary("");
+  EXPECT_EQ(ours, std::string(theirs.data(), theirs.size()));
 }
 
 TEST(Msgpack, TheReferenceReadsStructsAsMapsAndArrays) {
