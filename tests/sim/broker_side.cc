@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// The broker's process: its lives, its disk and its cache. Output leaves when the record it depends on is durable, in
+// the very queue of the real shell.
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "millrace/base/status.h"
+#include "millrace/wire/record_frame.h"
+#include "tests/support/print.h"
+#include "world.h"
+
+namespace millrace::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr PeerId kReader{std::uint64_t{1} << 40};  // asks a scratch copy of the broker
+
+}  // namespace
+
+sched::Config World::BrokerConfig() const {
+  sched::Config config;
+  config.epoch = static_cast<Epoch>(broker_life_);
+  config.version = "sim";
+  config.seed = plan_.seed * 1000 + broker_life_;
+  config.unix_at_zero = unix_at_zero_;
+  config.capability_timeout = std::chrono::hours(2);
+  config.prefetch_limit = plan_.prefetch_limit;
+  if (plan_.heartbeat_plane) config.planes = {.heartbeat = "h", .events = "e", .bulk = "", .http = ""};
+  return config;
+}
+
+void World::StartBroker() {
+  ++broker_life_;
+  unix_at_zero_ = seconds(1'700'000'000);
+  if (plan_.faults.Has(Fault::kClock)) {
+    Dice dice(plan_.For(Fault::kClock).Number() + broker_life_);
+    broker_clock_.rate = 1 + (dice.Unit() - 0.5) * plan_.drift;
+    unix_at_zero_ += dice.Within(-std::chrono::hours(1), std::chrono::hours(1));
+  }
+  Say(absl::StrFormat("broker starts, life %d", broker_life_));
+  broker_ = std::make_unique<sched::Scheduler>(BrokerConfig());
+  for (const Record& record : oracle_.journal()) broker_->Apply(record);
+  release_ = {};
+  batches_.clear();
+  disk_free_ = time_.now();
+  broker_alarm_ = {};
+  StepBroker(sched::Tick{});
+}
+
+// What was written and is not durable survives as a prefix of whole batches: a torn one counts as lost.
+void World::CrashBroker(bool keep_all, Duration away) {
+  if (broker_ == nullptr) return;
+  CompareReplay();
+  std::size_t kept = oracle_.journal().size();
+  if (!keep_all && !batches_.empty()) {
+    const std::uint32_t left = net_.Below(static_cast<std::uint32_t>(batches_.size()) + 1);
+    kept = left == 0 ? oracle_.durable_count() : batches_[left - 1].journal;
+  }
+  Say(absl::StrFormat("broker dies, %d of %d records are left", kept, oracle_.journal().size()));
+  Mix(kept);
+  oracle_.Crashed(kept);
+  broker_.reset();
+  batches_.clear();
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const PeerId peer{i + 1};
+    if (!links_[i].broker_open) continue;
+    Break(peer, false, keep_all || net_.Chance(0.9), false);
+  }
+  time_.After(away, kNobody, [this] { StartBroker(); });
+}
+
+void World::HearAtBroker(PeerId peer, Message message, bool heartbeat) {
+  if (broker_ == nullptr) return;
+  Mix(static_cast<std::uint64_t>(time_.now().time_since_epoch().count()));
+  Mix(message.index() + (peer.value << 8));
+  if (trace_) {
+    const Link* link = peer.valid() ? &LinkOf(peer) : nullptr;
+    Say(absl::StrFormat("  broker hears %d (node %d): %s", peer.value, link == nullptr ? -1 : int(link->node),
+                        testing::Print(message)));
+  }
+  StepBroker(sched::Heard{.peer = peer, .message = std::move(message), .on_heartbeat_channel = heartbeat});
+}
+
+void World::StepBroker(sched::Event event) {
+  if (broker_ == nullptr) return;
+  sched::Actions actions;
+  const Instant now = broker_clock_.Local(time_.now());
+  broker_->Step(now, std::move(event), actions);
+  if (const absl::Status status = broker_->CheckInvariants(); !status.ok()) Wrong("broker: " + TextOf(status));
+  if (broker_->NextWake() <= now) Wrong("I12: the broker is due at once, again");
+  Write(actions);
+  release_.Add(std::move(actions));
+  Release();
+  SetBrokerAlarm();
+}
+
+void World::SetBrokerAlarm() {
+  if (broker_ == nullptr) return;
+  const Instant wake = broker_->NextWake();
+  if (wake == kNever) return;
+  const Instant at = std::max(time_.now(), broker_clock_.Global(wake));
+  if (at >= broker_alarm_.at) return;
+  broker_alarm_.at = at;
+  const std::uint64_t ticket = ++broker_alarm_.ticket;
+  const std::uint64_t life = broker_life_;
+  time_.At(at, kBroker, [this, ticket, life] {
+    if (life == broker_life_ && ticket == broker_alarm_.ticket) WakeBroker();
+  });
+}
+
+void World::WakeBroker() {
+  broker_alarm_.at = kNever;
+  if (broker_ == nullptr) return;
+  if (broker_clock_.Local(time_.now()) < broker_->NextWake()) return SetBrokerAlarm();
+  StepBroker(sched::Tick{});
+}
+
+// Hands the records of one step to the disk, as one batch.
+void World::Write(sched::Actions& actions) {
+  JournalPosition position = 0;
+  for (sched::Action& action : actions) {
+    auto* append = std::get_if<sched::Append>(&action.body);
+    if (append == nullptr) continue;
+    position = release_.NextPosition();
+    if (trace_) Say("    #" + std::to_string(oracle_.journal().size() + 1) + " " + testing::Print(append->record));
+    Mix(append->record.index() + 1000);
+    if (impostor_ != nullptr) {
+      if (const auto* ended = std::get_if<TaskEnded>(&append->record)) {
+        for (const AttemptReport& report : impostor_->reports) {
+          const bool same = report.attempt == ended->attempt && report.outcome == ended->outcome;
+          if (same && report.outcome != Outcome::kCancelled) Wrong("I13: the word of an impostor was taken");
+        }
+      }
+    }
+    if (plan_.codec) {
+      auto copy = wire::DecodeRecord(Bytes(wire::EncodeRecord(append->record)));
+      if (!copy.ok() || !(*copy == append->record)) Wrong("the codec changes a record");
+    }
+    oracle_.Appended(append->record, static_cast<Epoch>(broker_life_));
+  }
+  if (position == 0) return;
+  const Batch batch{.journal = oracle_.journal().size(), .position = position};
+  batches_.push_back(batch);
+  Duration sync = net_.Within(std::chrono::microseconds(50), std::chrono::microseconds(500));
+  if (Faulty() && plan_.slow_sync > Duration(0)) sync = net_.Within(Duration(0), plan_.slow_sync);
+  disk_free_ = std::max({disk_free_, time_.now() + sync, disk_full_until_});
+  const std::uint64_t life = broker_life_;
+  time_.At(disk_free_, kBroker, [this, life, batch] { Synced(life, batch); });
+}
+
+void World::Synced(std::uint64_t life, Batch batch) {
+  if (life != broker_life_ || broker_ == nullptr) return;
+  if (time_.now() < disk_full_until_) {
+    disk_free_ = std::max(disk_free_, disk_full_until_);
+    time_.At(disk_full_until_, kBroker, [this, life, batch] { Synced(life, batch); });
+    return;
+  }
+  while (!batches_.empty() && batches_.front().journal <= batch.journal) batches_.erase(batches_.begin());
+  oracle_.Durable(batch.journal);
+  release_.SetDurable(batch.position);
+  Release();
+}
+
+void World::Release() {
+  release_.Release([this](sched::Action action) { Perform(std::move(action)); });
+}
+
+void World::Perform(sched::Action action) {
+  if (auto* send = std::get_if<sched::Send>(&action.body)) {
+    if (send->peer.value == 0 || send->peer.value > links_.size()) return Wrong("something is sent to nobody");
+    const Link& link = LinkOf(send->peer);
+    oracle_.Sent(send->message, link.worker, link.incarnation);
+    Ship(send->peer, kToNode, send->message);
+  } else if (const auto* broadcast = std::get_if<sched::Broadcast>(&action.body)) {
+    oracle_.Sent(broadcast->message, -1, {});
+    if (!plan_.heartbeat_plane || !std::holds_alternative<Beacon>(broadcast->message)) return;
+    for (const auto& host : hosts_) {
+      if (host->agent != nullptr) ShipBeat(host->node(), kToNode, broadcast->message);
+    }
+  } else if (const auto* recall = std::get_if<sched::Recall>(&action.body)) {
+    AskCache(*recall);
+  } else if (auto* remember = std::get_if<sched::Remember>(&action.body)) {
+    cache_[std::string(remember->key.view())] = std::move(remember->result);
+  } else if (const auto* disconnect = std::get_if<sched::Disconnect>(&action.body)) {
+    LinkOf(disconnect->peer).broker_open = false;
+  } else if (const auto* note = std::get_if<sched::Note>(&action.body)) {
+    if (trace_) Say("    broker notes: " + note->text);
+  }
+}
+
+void World::AskCache(const sched::Recall& recall) {
+  if (Faulty() && net_.Chance(plan_.cache_silence)) return;
+  std::uint64_t hash = 7;
+  const auto mix = [&hash](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    hash = hash * 31 + text.size();
+  };
+  mix(recall.module.name);
+  mix(recall.inputs.view());
+  for (const Datum& datum : recall.data) mix(datum.result.bytes.view());
+  sched::Recalled answer{.task = recall.task, .result = {}, .key = {}};
+  for (std::size_t i = 0; i < 8; ++i) answer.key.value[i] = static_cast<std::uint8_t>((hash >> (8 * i)) | 1);
+  if (const auto it = cache_.find(std::string(answer.key.view())); it != cache_.end()) answer.result = it->second;
+  Duration wait = Latency(milliseconds(5));
+  if (Faulty() && plan_.faults.Has(Fault::kSlowCache)) wait = Latency(seconds(8));
+  time_.After(wait, kBroker, [this, life = broker_life_, answer = std::move(answer)]() mutable {
+    if (life == broker_life_) StepBroker(std::move(answer));
+  });
+}
+
+// The rows of a run as a query gives them. Steps the brain, so it must be a scratch copy, or bear it.
+std::vector<TaskView> World::RowsOf(sched::Scheduler& brain, RunId run, Instant now, bool* wrote) const {
+  sched::Actions actions;
+  Query query;
+  query.kind = QueryKind::kTasks;
+  query.run = run;
+  brain.Step(now, sched::Heard{.peer = kReader, .message = query, .on_heartbeat_channel = false}, actions);
+  std::vector<TaskView> rows;
+  for (sched::Action& action : actions) {
+    if (std::holds_alternative<sched::Append>(action.body)) *wrote = true;
+    auto* send = std::get_if<sched::Send>(&action.body);
+    if (send == nullptr || send->peer != kReader) continue;
+    if (auto* answer = std::get_if<Answer>(&send->message)) rows = std::move(answer->tasks);
+  }
+  std::sort(rows.begin(), rows.end(), [](const TaskView& a, const TaskView& b) { return a.index < b.index; });
+  return rows;
+}
+
+// I10: a broker that reads the journal knows what the one that wrote it knows.
+void World::CompareReplay() {
+  if (broker_ == nullptr) return;
+  const Instant now = broker_clock_.Local(time_.now());
+  sched::Scheduler copy(BrokerConfig());
+  for (const Record& record : oracle_.journal()) copy.Apply(record);
+  bool wrote = false;
+  for (const auto& [id, folded] : oracle_.tip().runs()) {
+    const std::vector<TaskView> rows = RowsOf(copy, id, now, &wrote);
+    if (rows.size() != folded.tasks.size()) return Wrong("I10: the replayed broker does not know a run");
+    for (const TaskView& row : rows) {
+      const FoldedTask& task = folded.tasks[row.index];
+      const bool same = row.outcome == task.outcome && row.ignored == task.ignored && row.worker == task.worker &&
+                        (row.state == TaskState::kAssigned || row.state == TaskState::kRunning) == task.attempt.valid();
+      if (!same) return Wrong("I10: the replayed broker has another idea of " + RunName(id) + " " + row.name);
+    }
+  }
+  if (wrote) Wrong("I10: something followed from the journal that was not written");
+  if (const absl::Status status = copy.CheckInvariants(); !status.ok()) Wrong("I10: replayed: " + TextOf(status));
+  const std::vector<RunView> live = broker_->Runs(now);
+  const std::vector<RunView> replayed = copy.Runs(now);
+  if (live.size() != replayed.size()) return Wrong("I10: the number of runs differs");
+  for (std::size_t i = 0; i < live.size(); ++i) {
+    const RunView& a = live[i];
+    const RunView& b = replayed[i];
+    const bool same = a.run == b.run && a.state == b.state && a.succeeded == b.succeeded && a.cached == b.cached &&
+                      a.failed == b.failed && a.ignored == b.ignored && a.skipped == b.skipped &&
+                      a.cancelled == b.cancelled && a.root_cause == b.root_cause;
+    if (!same) Wrong("I10: the replayed broker sees run " + RunName(a.run) + " differently");
+  }
+}
+
+}  // namespace millrace::sim

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oracle.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+
+namespace millrace::sim {
+namespace {
+
+// Faults by which a broker may lose sight of a worker that is alive.
+constexpr FaultSet kSilence{Fault::kLoss,  Fault::kCut,     Fault::kPartition, Fault::kPause, Fault::kClock,
+                            Fault::kDelay, Fault::kReorder, Fault::kTwin,      Fault::kDisconnect, Fault::kDuplicate};
+
+}  // namespace
+
+std::string Oracle::NameOf(TaskRef task) const { return absl::StrFormat("%s/%d", RunName(task.run), task.index); }
+
+const Script* Oracle::ScriptOf(TaskRef task) const {
+  const FoldedRun* run = tip_.Find(task.run);
+  if (run == nullptr) return nullptr;
+  for (const PlannedRun& planned : plan_.runs) {
+    if (planned.token == run->token) return &planned.scripts[task.index];
+  }
+  return nullptr;
+}
+
+void Oracle::Appended(const Record& record, Epoch epoch) {
+  if (const auto* assigned = std::get_if<TaskAssigned>(&record)) CheckAssigned(*assigned, epoch);
+  if (const auto* ended = std::get_if<TaskEnded>(&record)) CheckEnded(*ended);
+  journal_.push_back(record);
+  if (const std::string wrong = tip_.Take(record); !wrong.empty()) Wrong(wrong);
+}
+
+void Oracle::CheckAssigned(const TaskAssigned& record, Epoch epoch) {
+  if (EpochOf(record.attempt.value) != epoch) Wrong("I5: an attempt of another epoch is given out");
+  if (!attempts_.emplace(record.attempt, record.task).second) Wrong("I5: an attempt id is given out twice");
+  AttemptId& newest = newest_[record.task];
+  if (record.attempt <= newest) Wrong("I5: the attempts of " + NameOf(record.task) + " do not rise");
+  newest = record.attempt;
+  const FoldedRun* run = tip_.Find(record.task.run);
+  if (run == nullptr || record.worker.size() < 2) return;
+  const Offer& offer = plan_.offers[static_cast<std::size_t>(record.worker[1] - '0')];
+  const TaskSpec& spec = run->job.tasks[record.task.index];
+  const Requirements& wanted = run->job.requirements[spec.requirements];
+  const bool fits = wanted.cpus <= offer.cpus && (wanted.tags.empty() || !offer.tags.empty()) &&
+                    (spec.module == 0 || offer.modules.size() > 1);
+  if (!fits) Wrong("I6: " + NameOf(record.task) + " goes to a worker that cannot run it");
+}
+
+void Oracle::CheckEnded(const TaskEnded& record) {
+  const auto done = done_.find(record.attempt);
+  if (record.outcome == Outcome::kSucceeded) {
+    if (done == done_.end() || done->second.outcome != Outcome::kSucceeded) {
+      Wrong("I5: " + NameOf(record.task) + " succeeds without a success");
+    } else if (!(done->second.result == record.result)) {
+      Wrong("I5: " + NameOf(record.task) + " has a result that its attempt did not give");
+    }
+  }
+  if (record.outcome == Outcome::kCached && record.attempt.valid()) Wrong("a cached outcome has an attempt");
+  if (record.outcome == Outcome::kSkipped && record.attempt.valid() &&
+      (done == done_.end() || done->second.outcome != Outcome::kSkipped)) {
+    Wrong("I5: " + NameOf(record.task) + " is skipped, and nobody said so");
+  }
+  if (record.outcome == Outcome::kFailed && record.attempt.valid() && done != done_.end() &&
+      done->second.outcome == Outcome::kSucceeded && !record.failure.message.starts_with("poison")) {
+    Wrong("I5: " + NameOf(record.task) + " fails by an attempt that succeeded");
+  }
+}
+
+void Oracle::Durable(std::size_t count) {
+  for (; durable_count_ < count; ++durable_count_) durable_.Take(journal_[durable_count_]);
+}
+
+void Oracle::Crashed(std::size_t kept) {
+  ++broker_crashes_;
+  if (kept < durable_count_) Wrong("the simulator lost what was durable");
+  journal_.resize(kept);
+  Durable(kept);
+  tip_ = durable_;
+}
+
+void Oracle::Sent(const Message& message, std::int32_t worker, Incarnation incarnation) {
+  if (const auto* assign = std::get_if<struct Assign>(&message)) {
+    CheckAssign(*assign, worker);
+  } else if (const auto* recorded = std::get_if<Recorded>(&message)) {
+    CheckRecorded(*recorded, incarnation);
+  } else if (const auto* answer = std::get_if<Answer>(&message)) {
+    CheckAnswer(*answer);
+  } else if (const auto* changed = std::get_if<Changed>(&message)) {
+    const FoldedRun* run = durable_.Find(changed->run);
+    if (run == nullptr) {
+      Wrong("I4: a run is announced that is not durable");
+    } else if (changed->ended && !millrace::HasEnded(run->state)) {
+      Wrong("I4: the end of a run is announced before it is durable");
+    }
+  }
+}
+
+void Oracle::CheckAssign(const struct Assign& assign, std::int32_t worker) {
+  for (const Datum& datum : assign.data) {
+    const FoldedTask* task = durable_.Find(datum.task);
+    if (task == nullptr || task->outcome != datum.outcome || !(task->result == datum.result)) {
+      Wrong("I2: the result of " + NameOf(datum.task) + " is sent and is not durable");
+    }
+  }
+  for (const Assignment& assignment : assign.tasks) {
+    const auto known = attempts_.find(assignment.attempt);
+    if (known == attempts_.end() || known->second != assignment.task) Wrong("I5: an attempt that was not given out");
+    const FoldedRun* run = durable_.Find(assignment.task.run);
+    if (run == nullptr) {
+      Wrong("I4: a task of a run that is not durable is sent");
+      continue;
+    }
+    for (const Dependency& need : run->job.tasks[assignment.task.index].needs) {
+      if (run->tasks[need.task].outcome == Outcome::kNone) {
+        Wrong("I2: " + NameOf(assignment.task) + " is sent before its dependencies are durable");
+      }
+    }
+    const bool written = durable_.Find(assignment.task)->attempt == assignment.attempt ||
+                         durable_.HasEnded(assignment.attempt);
+    if (!run->PolicyOf(assignment.task.index).idempotent && !written) {
+      Wrong("I4: " + NameOf(assignment.task) + " is not idempotent, and is sent before that is durable");
+    }
+  }
+  if (worker < 0) Wrong("I13: work is sent to somebody who is not a worker");
+}
+
+// A report may be forgotten when its end is durable, or when it is refused.
+void Oracle::CheckRecorded(const Recorded& recorded, Incarnation incarnation) {
+  std::uint64_t& through = recorded_[incarnation];
+  for (; through < recorded.through; ++through) {
+    const auto it = reports_.find({incarnation, through + 1});
+    if (it == reports_.end()) return Wrong("I4: a report is recorded that was never made");
+    const AttemptId attempt = it->second.attempt;
+    const bool dropped = std::find(recorded.dropped.begin(), recorded.dropped.end(), attempt) != recorded.dropped.end();
+    const bool foreign = !tip_.HasEnded(attempt);
+    if (!dropped && !durable_.HasEnded(attempt) && !foreign) {
+      Wrong("I4: a report is recorded before it is durable");
+    }
+    if (!dropped && foreign) {
+      const auto task = attempts_.find(attempt);
+      const FoldedTask* now = task == attempts_.end() ? nullptr : tip_.Find(task->second);
+      if (now != nullptr && now->attempt == attempt) Wrong("I4: a report is recorded and was not taken");
+    }
+  }
+}
+
+void Oracle::CheckAnswer(const Answer& answer) {
+  if (answer.code != 0) return;
+  const FoldedRun* run = answer.run.valid() ? durable_.Find(answer.run) : nullptr;
+  if (answer.run.valid() && run == nullptr) return Wrong("I4: an answer tells of a run that is not durable");
+  if (run != nullptr) {
+    RunId& known = answered_[run->token];
+    if (known.valid() && known != answer.run) Wrong("I1: one token has two runs");
+    known = answer.run;
+  }
+  for (const RunView& view : answer.runs) {
+    const FoldedRun* told = durable_.Find(view.run);
+    if (told == nullptr || (millrace::HasEnded(view.state) && told->state != view.state)) {
+      Wrong("I4: an answer tells of the end of a run before it is durable");
+    }
+  }
+  for (const TaskView& view : answer.tasks) {
+    if (view.state != TaskState::kEnded || run == nullptr) continue;
+    const TaskRef ref{.run = answer.run, .index = view.index};
+    if (run->tasks[view.index].outcome != view.outcome) Wrong("I4: an outcome is told that is not durable");
+    Outcome& seen = seen_[ref];
+    if (seen != Outcome::kNone && seen != view.outcome) Wrong("I1: the outcome of " + NameOf(ref) + " has changed");
+    seen = view.outcome;
+  }
+}
+
+void Oracle::Reported(Incarnation incarnation, const Report& report) {
+  std::uint64_t number = report.first_number;
+  for (const AttemptReport& one : report.reports) reports_[{incarnation, number++}] = one;
+}
+
+void Oracle::Started(std::int32_t worker, Incarnation incarnation, const SlotExecute& execute) {
+  if (!executed_.emplace(execute.attempt, incarnation).second) {
+    Wrong("I5: attempt of " + NameOf(execute.task) + " is executed twice");
+  }
+  ++executions_[execute.task];
+  const FoldedRun* run = durable_.Find(execute.task.run);
+  if (run == nullptr) return Wrong("I2: a task of an unknown run is executed");
+  const std::vector<Dependency>& needs = run->job.tasks[execute.task.index].needs;
+  if (needs.size() != execute.needs.size()) Wrong("I2: a task is executed with other dependencies than it has");
+  for (std::size_t i = 0; i < std::min(needs.size(), execute.needs.size()); ++i) {
+    const FoldedTask& parent = run->tasks[needs[i].task];
+    if (parent.outcome != execute.needs[i].outcome || !(parent.result == execute.needs[i].result)) {
+      Wrong("I2: " + NameOf(execute.task) + " is executed with a result that is not its dependency's");
+    }
+  }
+  (void)worker;
+}
+
+void Oracle::Died(const std::string& worker, AttemptId killer) {
+  for (const auto& [id, run] : tip_.runs()) {
+    for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
+      if (run.tasks[task].attempt.valid() && run.tasks[task].worker == worker) ++deaths_[{id, task}];
+    }
+  }
+  if (const auto it = attempts_.find(killer); it != attempts_.end()) ++kills_[it->second];
+}
+
+std::uint32_t Oracle::Executions(TaskRef task) const {
+  const auto it = executions_.find(task);
+  return it == executions_.end() ? 0 : it->second;
+}
+
+void Oracle::CheckEnd() {
+  for (const auto& [id, run] : tip_.runs()) {
+    if (!millrace::HasEnded(run.state)) Wrong("L1: run " + RunName(id) + " has not ended");
+    for (std::uint32_t task = 0; task < run.tasks.size(); ++task) CheckTaskEnd(run, task);
+  }
+  if (!plan_.Economic()) return;
+  for (const auto& [attempt, incarnation] : executed_) {
+    if (!tip_.Counted(attempt)) Wrong("I8: an execution of " + NameOf(attempts_[attempt]) + " was in vain");
+  }
+}
+
+void Oracle::CheckTaskEnd(const FoldedRun& run, std::uint32_t index) {
+  const FoldedTask& task = run.tasks[index];
+  const TaskRef ref{.run = tip_.RunOf(run.token), .index = index};
+  const Script* script = ScriptOf(ref);
+  if (script == nullptr) return Wrong("a run that nobody submitted");
+  constexpr std::uint32_t kCrashLimit = 3;
+  const auto kills = kills_.find(ref);
+  if (kills != kills_.end() && kills->second > kCrashLimit + 2 * broker_crashes_ && !plan_.faults.Meets(kSilence)) {
+    Wrong("I7: " + NameOf(ref) + " took down more workers than it may");
+  }
+  const bool bad = task.outcome == Outcome::kFailed || task.outcome == Outcome::kTimedOut ||
+                   task.outcome == Outcome::kLost;
+  if (!bad) return;
+  const bool poison = task.message.starts_with("poison");
+  const auto deaths = deaths_.find(ref);
+  const std::uint32_t died = deaths == deaths_.end() ? 0 : deaths->second;
+  if (poison && died < kCrashLimit && !plan_.faults.Meets(kSilence)) {
+    Wrong("I7: " + NameOf(ref) + " is called poison and is not");
+  }
+  if (poison || script->doing != Doing::kSucceed) return;
+  if (task.outcome == Outcome::kLost && !run.PolicyOf(index).idempotent) {
+    if (plan_.Economic() && !plan_.faults.Has(Fault::kQuickRestart)) Wrong("L2: " + NameOf(ref) + " was lost");
+    return;
+  }
+  if (task.message.find("timed out") != std::string::npos &&
+      plan_.faults.Meets(FaultSet({Fault::kPause, Fault::kClock}))) {
+    return;  // a clock that jumps ends a time that has not passed
+  }
+  Wrong("L2: " + NameOf(ref) + " failed, and nothing was wrong with it: " + task.message);
+}
+
+}  // namespace millrace::sim

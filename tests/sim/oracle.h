@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Knows what really happened, sees everything that is written and everything that leaves the broker, and says when a
+// promise is broken. The numbers (I1 ...) are those of docs/testing.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "fold.h"
+#include "millrace/model/message.h"
+#include "millrace/model/record.h"
+#include "millrace/model/slot.h"
+#include "plan.h"
+
+namespace millrace::sim {
+
+class Oracle {
+ public:
+  explicit Oracle(const Plan& plan) : plan_(plan) {}
+
+  // ---- the journal ----
+  void Appended(const Record& record, Epoch epoch);
+  // So many records of the journal are on disk now.
+  void Durable(std::size_t count);
+  // The broker died; this is what the disk still has. All of it was handed to Appended.
+  void Crashed(std::size_t kept);
+  const std::vector<Record>& journal() const { return journal_; }
+  std::size_t durable_count() const { return durable_count_; }
+
+  // ---- the wire ----
+  // Leaves the broker. `worker`, `incarnation`: whose connection it is.
+  void Sent(const Message& message, std::int32_t worker, Incarnation incarnation);
+  // Leaves a worker.
+  void Reported(Incarnation incarnation, const Report& report);
+
+  // ---- the workers ----
+  void Started(std::int32_t worker, Incarnation incarnation, const SlotExecute& execute);
+  void Said(const SlotDone& done) { done_[done.attempt] = done; }
+  // A worker's process has ended; `killer`: by the doing of this attempt.
+  void Died(const std::string& worker, AttemptId killer);
+  std::uint32_t Executions(TaskRef task) const;
+
+  const Script* ScriptOf(TaskRef task) const;
+
+  // ---- the end ----
+  void CheckEnd();
+
+  const Fold& tip() const { return tip_; }
+  const Fold& durable() const { return durable_; }
+  const std::string& problem() const { return problem_; }
+  void Wrong(std::string what) {
+    if (problem_.empty()) problem_ = std::move(what);
+  }
+
+ private:
+  void CheckAssigned(const TaskAssigned& record, Epoch epoch);
+  void CheckEnded(const TaskEnded& record);
+  void CheckAssign(const struct Assign& assign, std::int32_t worker);
+  void CheckRecorded(const Recorded& recorded, Incarnation incarnation);
+  void CheckAnswer(const Answer& answer);
+  void CheckTaskEnd(const FoldedRun& run, std::uint32_t task);
+  std::string NameOf(TaskRef task) const;
+
+  const Plan& plan_;
+  std::vector<Record> journal_;
+  std::size_t durable_count_ = 0;
+  Fold tip_;
+  Fold durable_;
+  std::uint32_t broker_crashes_ = 0;
+  absl::flat_hash_map<AttemptId, TaskRef> attempts_;              // every one that was ever given out
+  absl::flat_hash_map<TaskRef, AttemptId> newest_;                // of each task, over all lives of the broker
+  absl::flat_hash_map<AttemptId, SlotDone> done_;                 // what the slots said
+  absl::flat_hash_map<AttemptId, Incarnation> executed_;
+  absl::flat_hash_map<TaskRef, std::uint32_t> executions_;
+  absl::flat_hash_map<TaskRef, std::uint32_t> kills_;             // workers that it took down
+  absl::flat_hash_map<TaskRef, std::uint32_t> deaths_;            // of workers, while they had it
+  std::map<std::pair<Incarnation, std::uint64_t>, AttemptReport> reports_;
+  absl::flat_hash_map<Incarnation, std::uint64_t> recorded_;      // through
+  std::map<std::uint64_t, RunId> answered_;                       // by token
+  absl::flat_hash_map<TaskRef, Outcome> seen_;                    // outcomes that somebody was told
+  std::string problem_;
+};
+
+}  // namespace millrace::sim

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// One schedule: a broker's lives, workers, a client, the network between them and the disk, in virtual time. The brains
+// are the real ones; everything else is made of dice. One object, its functions grouped by file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "millrace/agent/agent.h"
+#include "millrace/sched/scheduler.h"
+#include "millrace/serve/release_queue.h"
+#include "oracle.h"
+#include "plan.h"
+#include "timeline.h"
+
+namespace millrace::sim {
+
+struct Verdict {
+  std::string problem;  // "" when all promises were kept
+  Instant at{};
+  std::uint64_t hash = 0;  // of everything that happened
+  std::uint64_t deeds = 0;
+};
+
+class World {
+ public:
+  // `trace`: every message, record and fault goes to stdout.
+  World(const Plan& plan, bool trace);
+  Verdict Play();
+
+ private:
+  static constexpr std::uint32_t kNobody = 0;
+  static constexpr std::uint32_t kBroker = 1;
+  static constexpr std::uint32_t kClient = 2;
+  static constexpr std::uint32_t kFirstWorker = 3;
+
+  // A process's own idea of the time.
+  struct Clock {
+    double rate = 1;
+    Duration offset{};
+    Instant Local(Instant global) const {
+      return Instant(Duration(static_cast<Duration::rep>(static_cast<double>(global.time_since_epoch().count()) * rate))) +
+             offset;
+    }
+    Instant Global(Instant local) const {
+      const Duration since = (local - offset).time_since_epoch();
+      return Instant(Duration(static_cast<Duration::rep>(static_cast<double>(since.count()) / rate) + 1));
+    }
+  };
+  struct Alarm {  // the wake-up of a brain
+    Instant at = kNever;
+    std::uint64_t ticket = 0;
+  };
+  // A control connection, as both ends see it.
+  struct Link {
+    std::uint32_t node = kNobody;
+    std::uint64_t life = 0;         // of the node
+    std::uint64_t broker_life = 0;
+    std::int32_t worker = -1;
+    Incarnation incarnation;
+    bool broker_open = true;
+    bool node_open = true;
+    Instant last[2]{};  // arrivals, by direction
+  };
+  enum Direction : std::uint8_t { kToBroker, kToNode };
+  enum Channel : std::uint8_t { kControl, kHeartbeat };
+  struct Wire {  // between a node and the broker
+    Instant cut_until[2][2]{};  // by channel and direction
+    bool holds = false;         // what is cut off comes later, instead of never
+  };
+  struct Slot {
+    std::uint64_t ticket = 0;  // raised when what was planned for it is void
+    AttemptId attempt;
+    TaskRef task;
+    bool in_process = false;
+    bool deaf = false;
+  };
+  struct Host {  // of a worker
+    std::uint32_t index = 0;
+    std::string name;
+    const Offer* offer = nullptr;
+    bool twin = false;  // not started again
+    std::unique_ptr<agent::Agent> agent;
+    std::uint64_t life = 0;
+    Incarnation incarnation;
+    Clock clock;
+    Alarm alarm;
+    PeerId link;
+    std::uint64_t dial = 0;
+    std::vector<Slot> slots;
+    std::uint64_t newest_report = 0;
+    std::uint64_t recorded = 0;
+    std::uint32_t node() const { return kFirstWorker + index; }
+  };
+  struct Batch {  // on its way to the disk
+    std::size_t journal = 0;       // length of the journal when it is there
+    JournalPosition position = 0;  // of its last record in this life
+  };
+  struct ClientRun {
+    RunId run;
+    bool ended = false;
+    bool cancel_answered = false;
+    std::uint64_t since = 0;
+  };
+
+  // ---- world.cc ----
+  Duration Latency(Duration most);
+  void Mix(std::uint64_t value);
+  void Say(const std::string& line);
+  void Wrong(std::string what) { oracle_.Wrong(std::move(what)); }
+  bool Faulty() const { return time_.now() < plan_.quiet; }
+  bool Settled(std::string* why) const;
+  void Watch();
+
+  // ---- broker_side.cc ----
+  void StartBroker();
+  void CrashBroker(bool keep_all, Duration away);
+  void StepBroker(sched::Event event);
+  void HearAtBroker(PeerId peer, Message message, bool heartbeat);
+  void WakeBroker();
+  void SetBrokerAlarm();
+  void Write(sched::Actions& actions);
+  void Synced(std::uint64_t life, Batch batch);
+  void Release();
+  void Perform(sched::Action action);
+  void AskCache(const sched::Recall& recall);
+  void CompareReplay();
+  sched::Config BrokerConfig() const;
+  std::vector<TaskView> RowsOf(sched::Scheduler& brain, RunId run, Instant now, bool* wrote) const;
+
+  // ---- worker_side.cc ----
+  void StartWorker(std::uint32_t index);
+  void StopWorker(Host& host, bool proof, Duration away, AttemptId killer);
+  void StepWorker(Host& host, agent::Event event);
+  void SetWorkerAlarm(Host& host);
+  void WakeWorker(std::uint32_t index, std::uint64_t life, std::uint64_t ticket);
+  void Perform(Host& host, agent::Action action);
+  void Begin(Host& host, agent::Start start);
+  void Terminate(Host& host, std::uint32_t slot, AttemptId attempt);
+  void Kill(Host& host, std::uint32_t slot);
+  void EndOfSlot(std::uint32_t index, std::uint64_t life, std::uint32_t slot, std::uint64_t ticket, Doing doing,
+                 Duration execution);
+  void SlotSays(Host& host, std::uint32_t slot, Outcome outcome, bool transient, Duration execution);
+  void PlanSlot(Host& host, std::uint32_t slot, Duration wait, Doing doing, Duration execution);
+
+  // ---- network.cc ----
+  void Dial(Host& host);
+  void TryConnect(std::uint32_t index, std::uint64_t life, std::uint64_t dial);
+  PeerId Open(std::uint32_t node, std::uint64_t life, std::int32_t worker, Incarnation incarnation);
+  Link& LinkOf(PeerId peer) { return links_[peer.value - 1]; }
+  // Both ends learn of it, unless they are told not to.
+  void Break(PeerId peer, bool tell_broker, bool tell_node, bool proof);
+  void Ship(PeerId peer, Direction direction, const Message& message);
+  void Deliver(PeerId peer, Direction direction, Message message);
+  void ShipBeat(std::uint32_t node, Direction direction, const Message& message);
+  bool Cut(std::uint32_t node, Channel channel, Direction direction, Instant& from) const;
+  Message ThroughCodec(const Message& message);
+  void Impersonate(PeerId peer, const Report& report);
+
+  // ---- client_side.cc ----
+  void ClientTurn();
+  void HearAtClient(const Message& message);
+  void AskAbout(std::size_t index);
+  void Command(CommandKind kind, RunId run, std::string target);
+
+  // ---- weather.cc ----
+  void PlanWeather();
+  void PlanStorms(Fault fault, std::uint32_t most, void (World::*storm)(Dice&));
+  void StormCut(Dice& dice);
+  void StormPartition(Dice& dice);
+  void StormDisconnect(Dice& dice);
+  void StormBroker(Dice& dice);
+  void StormQuickRestart(Dice& dice);
+  void StormWorker(Dice& dice);
+  void StormPause(Dice& dice);
+  void StormClock(Dice& dice);
+  void StormDisk(Dice& dice);
+  void StormDrain(Dice& dice);
+  void StormTwin(Dice& dice);
+  void CutNode(std::uint32_t node, bool control, bool beats, bool to_broker, bool to_node, bool holds, Duration length);
+  std::uint32_t AnyNode(Dice& dice);
+
+  const Plan& plan_;
+  const bool trace_;
+  Timeline time_;
+  Oracle oracle_;
+  Dice net_;
+  Dice work_;
+  std::uint64_t hash_ = 0xcbf29ce484222325U;
+  bool over_ = false;
+
+  // ---- the broker ----
+  std::unique_ptr<sched::Scheduler> broker_;
+  std::uint64_t broker_life_ = 0;
+  Clock broker_clock_;
+  Alarm broker_alarm_;
+  serve::ReleaseQueue release_;
+  std::vector<Batch> batches_;  // not yet on disk
+  Instant disk_free_{};         // when the newest batch will be there
+  Instant disk_full_until_{};
+  std::map<std::string, Payload> cache_;
+  Duration unix_at_zero_{};
+  const Report* impostor_ = nullptr;  // what somebody else is saying again in this step
+
+  // ---- the others ----
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::uint64_t next_incarnation_ = 1000;
+  std::vector<Link> links_;  // by peer
+  std::vector<Wire> wires_;  // by node
+
+  PeerId client_link_;
+  std::uint64_t client_dial_ = 0;
+  bool client_welcome_ = false;
+  std::uint64_t requests_ = 0;
+  std::vector<ClientRun> client_runs_;
+  std::map<std::uint64_t, std::size_t> submits_;  // request -> run
+  std::map<std::uint64_t, std::size_t> cancels_;
+};
+
+}  // namespace millrace::sim
