@@ -52,6 +52,8 @@ void Agent::State::SayHello() {
   backlog.AppendHeld(hello.held);
   hello.first_report = outbox.first();
   hello.draining = drain.on;
+  hello.session = link.session;
+  hello.orders_through = link.orders_through;
   link.hello_said = now;
   link.hello_at = After(now, config.hello_retry);
   Say(std::move(hello));

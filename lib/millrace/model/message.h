@@ -65,6 +65,8 @@ struct Hello {
   std::vector<Held> held;          // every attempt it has, also from an earlier session
   std::uint64_t first_report = 1;  // number of the oldest report not yet recorded
   bool draining = false;
+  SessionId session;                 // the latest one, none at first; `held` covers its orders up to
+  std::uint64_t orders_through = 0;  // this one: what came later may be on its way still
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 

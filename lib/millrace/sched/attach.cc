@@ -223,10 +223,11 @@ void Core::Reattach(Session& session, PeerId peer, const Hello& hello) {
     (own ? keep : drop).push_back(one.attempt);
     held.insert(one.attempt);
   }
+  // A hello that was long on its way knows nothing of orders that were taken since.
+  const std::uint64_t through = hello.session == session.id ? hello.orders_through : 0;
   std::vector<std::uint32_t> missing;
   for (std::uint32_t at = session.first; at != kNone; at = attempts_[at].next) {
-    const bool acked = attempts_[at].order <= session.orders_acked;
-    if (acked && !held.contains(attempts_[at].id)) missing.push_back(at);
+    if (attempts_[at].order <= through && !held.contains(attempts_[at].id)) missing.push_back(at);
   }
   for (const std::uint32_t index : missing) AssignAgain(session, index);
   Welcomed(session, std::move(keep), std::move(drop));

@@ -95,6 +95,8 @@ void Scenario::Hello_(const Line& line) {
     hello.held.push_back({.attempt = worker.attempts[task], .state = HeldState::kRunning});
   }
   hello.first_report = worker.recorded + 1;
+  hello.session = worker.session;
+  hello.orders_through = worker.orders;
   Say(worker.peer, std::move(hello));
 }
 

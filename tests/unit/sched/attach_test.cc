@@ -98,6 +98,30 @@ TEST(AttachTest, A07_NobodySpeaksForAnothersSession) {
   EXPECT_EQ(rig.scheduler->Broker(rig.now).protocol_errors, 1u);
 }
 
+// Seed 2598 of the simulator: a second hello, said because the first was not answered at once, comes when the order
+// that followed the answer has been taken already.
+TEST(AttachTest, A07_AHelloThatWasLongOnItsWayTakesNothingAway) {
+  Rig rig;
+  rig.Join("w1", {.cpus = 2});
+  const Policy once{.idempotent = false};
+  rig.Submit(Job().Task("a").Task("b", "", once).spec);
+  const Rig::Worker worker = rig.workers["w1"];
+  Hello late = HelloOf("w1", worker.incarnation.value);
+  late.offer.cpus = 2;
+  rig.Say(worker.peer,
+          Beat{.session = worker.session, .incarnation = worker.incarnation, .number = 1, .orders_through = 1});
+  const AttemptId attempt = rig.AttemptOf("w1", "a");
+  const std::size_t before = rig.journal.size();
+  rig.Say(worker.peer, late);
+  EXPECT_EQ(rig.journal.size(), before) << "the one that is not idempotent was given up";
+  EXPECT_EQ(rig.Task("b").state, TaskState::kAssigned);
+  EXPECT_EQ(rig.AttemptOf("w1", "a"), attempt) << "assigned again";
+  late.session = worker.session;
+  late.orders_through = 1;
+  rig.Say(worker.peer, late);
+  EXPECT_EQ(rig.Task("b").outcome, Outcome::kLost) << "one that knows of the order and not of the attempt";
+}
+
 TEST(AttachTest, A07_ReportsAreTakenInOrderAndOnce) {
   Rig rig;
   rig.Join("w1", {.cpus = 2});

@@ -164,6 +164,8 @@ class FakeWorker {
       hello.held.push_back({.attempt = report.attempt, .state = HeldState::kFinished});
     }
     hello.first_report = outbox_.empty() ? reports_ + 1 : outbox_.begin()->first;
+    hello.session = session_;
+    hello.orders_through = orders_;
     next_beat_ = now + std::chrono::seconds(1);
     world_.send(std::move(hello));
   }

@@ -148,6 +148,8 @@ class Rig {
     hello.draining = spec.draining;
     hello.held = spec.held;
     hello.first_report = spec.first_report;
+    hello.session = worker.session;
+    hello.orders_through = worker.orders_through;
     hello.offer.os = "linux";
     hello.offer.cpus = spec.cpus;
     hello.offer.tags = spec.tags;
