@@ -226,9 +226,9 @@ void Core::SetPhase(Run& run, std::uint32_t task, Phase phase) {
         active_.erase(queue);
       }
       run.tasks.Set(task, TaskFlag::kInSolo, false);
-    } else if (old == Phase::kBackingOff || old == Phase::kRecalling) {
-      run.wake.erase(task);
     }
+    // The end may also come before a pause that was already decided on has begun.
+    if (old == Phase::kBackingOff || old == Phase::kRecalling || phase == Phase::kEnded) run.wake.erase(task);
   }
   MarkChanged(run, task);
 }

@@ -61,6 +61,29 @@ TEST(RunTest, A03_A16_FailFastCancelsTheRest) {
   EXPECT_EQ(run.cancelled, 2u);
 }
 
+// Seed 14061 of the simulator: a failure with a try left and one that fails the run come in the same message.
+TEST(RunTest, A03_AFailFastRunForgetsThePauseBeforeATryThatWillNotBe) {
+  Rig rig;
+  rig.Join("w1", {.cpus = 2});
+  const Policy never{.retry_on = RetryOn::kNever};
+  rig.Submit(Job().Task("again").Task("last", "", never).spec);
+  AttemptReport again;
+  again.attempt = rig.AttemptOf("w1", "again");
+  again.outcome = Outcome::kTimedOut;
+  again.failure.transient = true;
+  AttemptReport last;
+  last.attempt = rig.AttemptOf("w1", "last");
+  last.outcome = Outcome::kFailed;
+  const Rig::Worker worker = rig.workers["w1"];
+  rig.Say(worker.peer, Report{.session = worker.session,
+                              .orders_through = worker.orders_through,
+                              .first_number = 1,
+                              .reports = {again, last},
+                              .started = {}});
+  EXPECT_EQ(rig.Task("again").outcome, Outcome::kCancelled);
+  EXPECT_EQ(rig.Task("last").outcome, Outcome::kFailed);
+}
+
 TEST(RunTest, A03_ASuccessThatComesAfterTheCancelCounts) {
   Rig rig;
   rig.Join("w1", {.cpus = 2});
