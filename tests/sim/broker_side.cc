@@ -151,7 +151,8 @@ void World::Write(sched::Actions& actions) {
 }
 
 void World::Synced(std::uint64_t life, Batch batch) {
-  if (life != broker_life_ || broker_ == nullptr) return;
+  if (life != broker_life_ || broker_ == nullptr || batches_.empty()) return;
+  if (batches_.front().journal > batch.journal) return;  // went with a later one
   if (time_.now() < disk_full_until_) {
     disk_free_ = std::max(disk_free_, disk_full_until_);
     time_.At(disk_full_until_, kBroker, [this, life, batch] { Synced(life, batch); });

@@ -10,15 +10,15 @@
 namespace millrace::sim {
 
 enum class Fault : std::uint8_t {
-  kLoss,         // a message of the control channel is lost
-  kDuplicate,    // a message comes twice
-  kReorder,      // a message overtakes others
-  kDelay,        // messages take up to seconds
-  kBeatLoss,     // the heartbeat channel loses messages
-  kCut,          // one direction of one channel of one node is dead for a while
-  kPartition,    // a node is cut off altogether for a while
-  kDisconnect,   // a connection breaks
-  kBrokerCrash,  // and what was not yet durable is lost, or a part of it
+  kLoss,          // a message of the control channel is lost
+  kDuplicate,     // a message comes twice
+  kReorder,       // a message overtakes others
+  kDelay,         // messages take up to seconds
+  kBeatLoss,      // the heartbeat channel loses messages
+  kCut,           // one direction of one channel of one node is dead for a while
+  kPartition,     // a node is cut off altogether for a while
+  kDisconnect,    // a connection breaks
+  kBrokerCrash,   // and what was not yet durable is lost, or a part of it
   kQuickRestart,  // the broker is back within seconds and had everything on disk
   kWorkerCrash,
   kTaskFailure,  // attempts fail, hang, skip, crash their host

@@ -65,6 +65,7 @@ std::string Fold::On(const TaskAssigned& record) {
     if (required && !run.Good(need.task)) wrong = "I2: assigned although a dependency did not succeed";
   }
   if (run.Stopping() && !run.PolicyOf(record.task.index).always_run) wrong = "assigned after its run was stopped";
+  if (task->crashes >= kCrashLimit && !task->forgiven) wrong = "I7: a poison task is assigned again";
   task->attempt = record.attempt;
   task->worker = record.worker;
   return wrong;
@@ -79,7 +80,9 @@ std::string Fold::On(const AttemptEnded& record) {
   if (!policy.idempotent && record.outcome != Outcome::kNone) {
     wrong = "a task that is not idempotent may run again after it was assigned";
   }
-  if (record.outcome == Outcome::kLost) ++task->losses;
+  if (record.outcome == Outcome::kLost && !record.suspect) ++task->unseen;
+  if (record.crashed) task->crashes += task->suspicion ? 2 : 1;
+  if (record.suspect) task->suspicion = !record.crashed;
   task->attempt = {};
   ended_[record.attempt] = record.charged;
   return wrong;
@@ -146,7 +149,10 @@ std::string Fold::On(const RunEnded& record) {
 }
 
 std::string Fold::On(const CrashForgiven& record) {
-  return Task(record.task) == nullptr ? "a crash of an unknown task is forgiven" : "";
+  FoldedTask* task = Task(record.task);
+  if (task == nullptr) return "a crash of an unknown task is forgiven";
+  task->forgiven = true;
+  return {};
 }
 
 }  // namespace millrace::sim

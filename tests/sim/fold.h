@@ -13,14 +13,19 @@
 
 namespace millrace::sim {
 
+inline constexpr std::uint32_t kCrashLimit = 3;
+
 struct FoldedTask {
   Outcome outcome = Outcome::kNone;
   AttemptId attempt;   // current one
   AttemptId ended_by;  // the attempt that its outcome came from
   std::string worker;  // of the latest attempt
   Payload result;
-  std::string message;         // of its failure
-  std::uint32_t losses = 0;    // attempts that ended as lost
+  std::string message;        // of its failure
+  std::uint32_t crashes = 0;  // counted, as long as none was forgiven
+  std::uint32_t unseen = 0;   // losses after which nobody thought that it had started
+  bool suspicion = false;     // one crash is not counted yet
+  bool forgiven = false;
   bool ignored = false;
 };
 

@@ -80,7 +80,8 @@ Options Parse(int argc, char** argv) {
     } else if (option == "--failures") {
       options.failures = Number(option, value);
     } else if (option == "--faults") {
-      if (!millrace::sim::FaultSet::Parse(value, options.faults)) Refuse("--faults: unknown class in " + std::string(value));
+      if (!millrace::sim::FaultSet::Parse(value, options.faults))
+        Refuse("--faults: unknown class in " + std::string(value));
     } else {
       Refuse("unknown option " + std::string(option));
     }

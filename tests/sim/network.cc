@@ -19,9 +19,8 @@ using std::chrono::seconds;
 void World::Dial(Host& host) {
   if (host.link.valid()) Break(host.link, true, false, false);
   host.link = {};
-  time_.After(plan_.latency, kNobody, [this, index = host.index, life = host.life, dial = ++host.dial] {
-    TryConnect(index, life, dial);
-  });
+  time_.After(plan_.latency, kNobody,
+              [this, index = host.index, life = host.life, dial = ++host.dial] { TryConnect(index, life, dial); });
 }
 
 void World::TryConnect(std::uint32_t index, std::uint64_t life, std::uint64_t dial) {
@@ -37,7 +36,7 @@ void World::TryConnect(std::uint32_t index, std::uint64_t life, std::uint64_t di
   host.link = peer;
   time_.After(Duration(0), host.node(), [this, index, life, peer] {
     Host& dialled = *hosts_[index];
-    if (dialled.life == life && dialled.link == peer && LinkOf(peer).node_open) StepWorker(dialled, agent::Connected{});
+    if (dialled.life == life && dialled.link == peer) StepWorker(dialled, agent::Connected{});
   });
 }
 
@@ -115,9 +114,8 @@ void World::Ship(PeerId peer, Direction direction, const Message& message) {
     time_.At(at + Latency(seconds(2)), node,
              [this, peer, direction, copy = sent]() mutable { Deliver(peer, direction, std::move(copy)); });
   }
-  time_.At(at, node, [this, peer, direction, copy = std::move(sent)]() mutable {
-    Deliver(peer, direction, std::move(copy));
-  });
+  time_.At(at, node,
+           [this, peer, direction, copy = std::move(sent)]() mutable { Deliver(peer, direction, std::move(copy)); });
 }
 
 void World::Deliver(PeerId peer, Direction direction, Message message) {

@@ -9,7 +9,7 @@ namespace millrace::sim {
 namespace {
 
 // Faults by which a broker may lose sight of a worker that is alive.
-constexpr FaultSet kSilence{Fault::kLoss,  Fault::kCut,     Fault::kPartition, Fault::kPause, Fault::kClock,
+constexpr FaultSet kSilence{Fault::kLoss,  Fault::kCut,     Fault::kPartition, Fault::kPause,      Fault::kClock,
                             Fault::kDelay, Fault::kReorder, Fault::kTwin,      Fault::kDisconnect, Fault::kDuplicate};
 
 }  // namespace
@@ -117,8 +117,8 @@ void Oracle::CheckAssign(const struct Assign& assign, std::int32_t worker) {
         Wrong("I2: " + NameOf(assignment.task) + " is sent before its dependencies are durable");
       }
     }
-    const bool written = durable_.Find(assignment.task)->attempt == assignment.attempt ||
-                         durable_.HasEnded(assignment.attempt);
+    const bool written =
+        durable_.Find(assignment.task)->attempt == assignment.attempt || durable_.HasEnded(assignment.attempt);
     if (!run->PolicyOf(assignment.task.index).idempotent && !written) {
       Wrong("I4: " + NameOf(assignment.task) + " is not idempotent, and is sent before that is durable");
     }
@@ -224,13 +224,13 @@ void Oracle::CheckTaskEnd(const FoldedRun& run, std::uint32_t index) {
   const TaskRef ref{.run = tip_.RunOf(run.token), .index = index};
   const Script* script = ScriptOf(ref);
   if (script == nullptr) return Wrong("a run that nobody submitted");
-  constexpr std::uint32_t kCrashLimit = 3;
   const auto kills = kills_.find(ref);
-  if (kills != kills_.end() && kills->second > kCrashLimit + 2 * broker_crashes_ && !plan_.faults.Meets(kSilence)) {
+  const std::uint32_t allowed = kCrashLimit + 2 * broker_crashes_ + task.unseen;
+  if (kills != kills_.end() && kills->second > allowed && !plan_.faults.Meets(kSilence)) {
     Wrong("I7: " + NameOf(ref) + " took down more workers than it may");
   }
-  const bool bad = task.outcome == Outcome::kFailed || task.outcome == Outcome::kTimedOut ||
-                   task.outcome == Outcome::kLost;
+  const bool bad =
+      task.outcome == Outcome::kFailed || task.outcome == Outcome::kTimedOut || task.outcome == Outcome::kLost;
   if (!bad) return;
   const bool poison = task.message.starts_with("poison");
   const auto deaths = deaths_.find(ref);

@@ -71,17 +71,17 @@ class Oracle {
   Fold tip_;
   Fold durable_;
   std::uint32_t broker_crashes_ = 0;
-  absl::flat_hash_map<AttemptId, TaskRef> attempts_;              // every one that was ever given out
-  absl::flat_hash_map<TaskRef, AttemptId> newest_;                // of each task, over all lives of the broker
-  absl::flat_hash_map<AttemptId, SlotDone> done_;                 // what the slots said
+  absl::flat_hash_map<AttemptId, TaskRef> attempts_;  // every one that was ever given out
+  absl::flat_hash_map<TaskRef, AttemptId> newest_;    // of each task, over all lives of the broker
+  absl::flat_hash_map<AttemptId, SlotDone> done_;     // what the slots said
   absl::flat_hash_map<AttemptId, Incarnation> executed_;
   absl::flat_hash_map<TaskRef, std::uint32_t> executions_;
-  absl::flat_hash_map<TaskRef, std::uint32_t> kills_;             // workers that it took down
-  absl::flat_hash_map<TaskRef, std::uint32_t> deaths_;            // of workers, while they had it
+  absl::flat_hash_map<TaskRef, std::uint32_t> kills_;   // workers that it took down
+  absl::flat_hash_map<TaskRef, std::uint32_t> deaths_;  // of workers, while they had it
   std::map<std::pair<Incarnation, std::uint64_t>, AttemptReport> reports_;
-  absl::flat_hash_map<Incarnation, std::uint64_t> recorded_;      // through
-  std::map<std::uint64_t, RunId> answered_;                       // by token
-  absl::flat_hash_map<TaskRef, Outcome> seen_;                    // outcomes that somebody was told
+  absl::flat_hash_map<Incarnation, std::uint64_t> recorded_;  // through
+  std::map<std::uint64_t, RunId> answered_;                   // by token
+  absl::flat_hash_map<TaskRef, Outcome> seen_;                // outcomes that somebody was told
   std::string problem_;
 };
 

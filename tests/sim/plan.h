@@ -52,13 +52,13 @@ struct PlannedRun {
 struct Plan {
   std::uint64_t seed = 0;
   FaultSet faults;
-  bool codec = false;            // every message goes through the real codec
-  bool heartbeat_plane = true;   // else beats ride on the control channel
+  bool codec = false;           // every message goes through the real codec
+  bool heartbeat_plane = true;  // else beats ride on the control channel
   std::uint32_t prefetch_limit = 1024;
-  Duration latency{};            // of a message, at least; twice that at most
-  Instant quiet{};               // no faults from here on
-  std::vector<Offer> offers;     // of the workers
-  std::vector<Instant> joins;    // and when each starts
+  Duration latency{};          // of a message, at least; twice that at most
+  Instant quiet{};             // no faults from here on
+  std::vector<Offer> offers;   // of the workers
+  std::vector<Instant> joins;  // and when each starts
   std::vector<PlannedRun> runs;
 
   double loss = 0;
@@ -74,7 +74,9 @@ struct Plan {
   // Nothing that could make a task run twice.
   bool Economic() const;
   // The dice of one class of faults.
-  Dice For(Fault fault) const { return Dice((seed + 1) * 0x9e3779b97f4a7c15U ^ (static_cast<std::uint64_t>(fault) + 77)); }
+  Dice For(Fault fault) const {
+    return Dice((seed + 1) * 0x9e3779b97f4a7c15U ^ (static_cast<std::uint64_t>(fault) + 77));
+  }
 };
 
 // `allowed`: classes that are not among them are left out.

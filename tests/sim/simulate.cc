@@ -23,8 +23,8 @@ std::string Explain(std::uint64_t seed, FaultSet allowed, const Verdict& verdict
     needed = fewer;
     smallest = without;
   }
-  return absl::StrFormat("seed %d: %s\n  still fails with: %s\n  see it: millrace-sim --seed %d --faults %s --trace", seed,
-                         smallest.problem, needed.Text(), seed, needed.Text());
+  return absl::StrFormat("seed %d: %s\n  still fails with: %s\n  see it: millrace-sim --seed %d --faults %s --trace",
+                         seed, smallest.problem, needed.Text(), seed, needed.Text());
 }
 
 }  // namespace millrace::sim

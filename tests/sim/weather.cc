@@ -51,7 +51,8 @@ void World::CutNode(std::uint32_t node, bool control, bool beats, bool to_broker
                     Duration length) {
   const Instant until = std::min(time_.now() + length, std::max(plan_.quiet, time_.now()));
   Say(absl::StrFormat("! node %d cut until %s:%s%s%s%s", node, FormatDuration(until - Instant(seconds(100))),
-                      control ? " control" : "", beats ? " beats" : "", to_broker ? " up" : "", to_node ? " down" : ""));
+                      control ? " control" : "", beats ? " beats" : "", to_broker ? " up" : "",
+                      to_node ? " down" : ""));
   Wire& wire = wires_[node];
   wire.holds = holds;
   for (const Channel channel : {kControl, kHeartbeat}) {
@@ -86,7 +87,8 @@ void World::StormDisconnect(Dice& dice) {
 }
 
 void World::StormBroker(Dice& dice) {
-  CrashBroker(false, dice.Chance(0.7) ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(50)));
+  CrashBroker(false,
+              dice.Chance(0.7) ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(50)));
 }
 
 void World::StormQuickRestart(Dice& dice) { CrashBroker(true, dice.Within(milliseconds(100), seconds(3))); }
@@ -99,7 +101,8 @@ void World::StormWorker(Dice& dice) {
 
 void World::StormPause(Dice& dice) {
   const std::uint32_t node = dice.Chance(0.25) ? kBroker : AnyNode(dice);
-  const Duration length = dice.Chance(0.6) ? dice.Within(seconds(1), seconds(20)) : dice.Within(seconds(20), seconds(60));
+  const Duration length =
+      dice.Chance(0.6) ? dice.Within(seconds(1), seconds(20)) : dice.Within(seconds(20), seconds(60));
   Say(absl::StrFormat("! node %d stands still for %s", node, FormatDuration(length)));
   time_.Hold(node, time_.now() + length);
 }
@@ -123,7 +126,9 @@ void World::StormDisk(Dice& dice) {
   disk_full_until_ = std::max(disk_full_until_, time_.now() + dice.Within(seconds(1), seconds(20)));
 }
 
-void World::StormDrain(Dice& dice) { Command(CommandKind::kDrainWorker, {}, hosts_[AnyNode(dice) - kFirstWorker]->name); }
+void World::StormDrain(Dice& dice) {
+  Command(CommandKind::kDrainWorker, {}, hosts_[AnyNode(dice) - kFirstWorker]->name);
+}
 
 // A second process under the id of a worker; somebody ends it when the quiet time begins.
 void World::StormTwin(Dice& dice) {

@@ -43,7 +43,8 @@ class World {
     double rate = 1;
     Duration offset{};
     Instant Local(Instant global) const {
-      return Instant(Duration(static_cast<Duration::rep>(static_cast<double>(global.time_since_epoch().count()) * rate))) +
+      return Instant(
+                 Duration(static_cast<Duration::rep>(static_cast<double>(global.time_since_epoch().count()) * rate))) +
              offset;
     }
     Instant Global(Instant local) const {
@@ -58,7 +59,7 @@ class World {
   // A control connection, as both ends see it.
   struct Link {
     std::uint32_t node = kNobody;
-    std::uint64_t life = 0;         // of the node
+    std::uint64_t life = 0;  // of the node
     std::uint64_t broker_life = 0;
     std::int32_t worker = -1;
     Incarnation incarnation;
@@ -68,7 +69,7 @@ class World {
   };
   enum Direction : std::uint8_t { kToBroker, kToNode };
   enum Channel : std::uint8_t { kControl, kHeartbeat };
-  struct Wire {  // between a node and the broker
+  struct Wire {                 // between a node and the broker
     Instant cut_until[2][2]{};  // by channel and direction
     bool holds = false;         // what is cut off comes later, instead of never
   };
@@ -96,7 +97,7 @@ class World {
     std::uint64_t recorded = 0;
     std::uint32_t node() const { return kFirstWorker + index; }
   };
-  struct Batch {  // on its way to the disk
+  struct Batch {                   // on its way to the disk
     std::size_t journal = 0;       // length of the journal when it is there
     JournalPosition position = 0;  // of its last record in this life
   };
