@@ -99,7 +99,20 @@ absl::Status BlobStore::Put(const Digest& digest, std::string_view bytes) const 
   return status;
 }
 
-absl::Status BlobStore::Collect(std::uint64_t limit_bytes) const {
+absl::Status BlobStore::Sync(const Digest& digest) const {
+  const fs::path path = PathOf(digest);
+  for (const fs::path& part : {path, path.parent_path(), folder_}) {
+    const int descriptor = open(part.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return ErrnoStatus(errno, part.string());
+    const int error = fsync(descriptor) == 0 ? 0 : errno;
+    close(descriptor);
+    if (error != 0)
+      return Error(absl::StatusCode::kDataLoss, "%s", TextOf(ErrnoStatus(error, "sync " + part.string())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlobStore::Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep) const {
   struct Entry {
     fs::file_time_type written;
     std::uint64_t size = 0;
@@ -123,6 +136,8 @@ absl::Status BlobStore::Collect(std::uint64_t limit_bytes) const {
       continue;
     }
     total += entry.size;
+    const auto digest = Digest::FromHex(entry.path.filename().string());
+    if (digest.ok() && keep.contains(*digest)) continue;
     entries.push_back(std::move(entry));
   }
   if (error) return ErrnoStatus(error.value(), folder_.string());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,11 @@ class BlobStore {
   absl::StatusOr<Bytes> Get(const Digest& digest) const;
   // The digest is trusted: whoever calls has computed or verified it.
   absl::Status Put(const Digest& digest, std::string_view bytes) const;
-  // While more than `limit_bytes` are held, removes those written longest ago; and what a crash has left half written.
-  absl::Status Collect(std::uint64_t limit_bytes) const;
+  // Returns when the blob is on disk, with the folders that name it.
+  absl::Status Sync(const Digest& digest) const;
+  // While more than `limit_bytes` are held, removes those written longest ago, but none of `keep`; and what a crash has
+  // left half written.
+  absl::Status Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep = {}) const;
 
  private:
   explicit BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {}

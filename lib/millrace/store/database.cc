@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "millrace/base/status.h"
@@ -10,8 +11,24 @@
 namespace millrace::store {
 namespace {
 
+// An I/O error after its cause, which SQLite does not always keep, but errno does when it was 0 before: a quota, a
+// limit and a file system without room are all a disk that is full. What failed in a sync may be lost whatever is done
+// next, so that it is never taken for something that passes.
+absl::StatusCode CodeOfIo(int result) {
+  if (result == SQLITE_IOERR_FSYNC || result == SQLITE_IOERR_DIR_FSYNC) return absl::StatusCode::kDataLoss;
+  switch (errno) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return absl::StatusCode::kResourceExhausted;
+    case EROFS:
+    case EACCES: return absl::StatusCode::kPermissionDenied;
+    default: return absl::StatusCode::kDataLoss;
+  }
+}
+
 absl::StatusCode CodeOf(int result) {
   switch (result & 0xff) {
+    case SQLITE_IOERR: return CodeOfIo(result);
     case SQLITE_FULL:
     case SQLITE_NOMEM: return absl::StatusCode::kResourceExhausted;
     case SQLITE_CORRUPT:
@@ -27,8 +44,11 @@ absl::StatusCode CodeOf(int result) {
 }
 
 absl::Status StatusOf(sqlite3* handle, int result, std::string_view what) {
-  return Error(CodeOf(result), "%s: %s (SQLite error %d)", what,
-               handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result), result);
+  // Errors have their extended code, which says what failed, with the connection.
+  const int extended = handle != nullptr ? sqlite3_extended_errcode(handle) : result;
+  const int code = (extended & 0xff) == (result & 0xff) ? extended : result;
+  return Error(CodeOf(code), "%s: %s (SQLite error %d)", what, handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result),
+               result);
 }
 
 absl::StatusOr<std::int64_t> ReadNumber(Database& database, std::string_view sql) {
@@ -73,6 +93,7 @@ void Statement::BindText(int parameter, std::string_view text) {
 void Statement::BindInt(int parameter, std::int64_t number) { sqlite3_bind_int64(handle_, parameter, number); }
 
 absl::StatusOr<bool> Statement::Next() {
+  errno = 0;
   const int result = sqlite3_step(handle_);
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
@@ -94,13 +115,15 @@ Database& Database::operator=(Database&& other) noexcept {
 Database::~Database() { sqlite3_close_v2(handle_); }
 
 absl::StatusOr<Database> Database::Open(const std::filesystem::path& file, std::int32_t application, int version,
-                                        std::string_view schema) {
+                                        std::string_view schema, Hold hold) {
   sqlite3* handle = nullptr;
+  errno = 0;
   const int result =
       sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database(handle);  // closes it also when opening failed
   if (result != SQLITE_OK) return StatusOf(handle, result, file.string());
   sqlite3_busy_timeout(handle, 1000);  // ms
+  if (hold == Hold::kExclusive) MILLRACE_RETURN_IF_ERROR(database.Run("PRAGMA locking_mode=EXCLUSIVE"));
   const absl::Status ours = database.SetUp(application, version, schema);
   if (!ours.ok()) return Annotate(ours, file.string());
   return database;
@@ -135,12 +158,14 @@ absl::Status Database::SetUp(std::int32_t application, int version, std::string_
 
 absl::Status Database::Run(std::string_view sql) {
   const std::string text(sql);
+  errno = 0;
   const int result = sqlite3_exec(handle_, text.c_str(), nullptr, nullptr, nullptr);
   return result == SQLITE_OK ? absl::OkStatus() : StatusOf(handle_, result, "running SQL");
 }
 
 absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
+  errno = 0;
   const int result = sqlite3_prepare_v2(handle_, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   if (result != SQLITE_OK) return StatusOf(handle_, result, "preparing SQL");
   return Statement(statement);

@@ -40,12 +40,17 @@ class Statement {
   sqlite3_stmt* handle_ = nullptr;
 };
 
+enum class Hold : std::uint8_t {
+  kShared,     // other connections may use the file, too
+  kExclusive,  // they find it locked, and no shared memory is needed beside it
+};
+
 class Database {
  public:
   // Opens or creates the file (WAL, synchronous NORMAL) and checks that it is ours: `application` is stored in it, and
   // a file of another application or of a newer schema `version` is refused. `schema` runs when the file is new.
   static absl::StatusOr<Database> Open(const std::filesystem::path& file, std::int32_t application, int version,
-                                       std::string_view schema);
+                                       std::string_view schema, Hold hold = Hold::kShared);
   Database(Database&& other) noexcept;
   Database& operator=(Database&& other) noexcept;
   ~Database();
