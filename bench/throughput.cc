@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Throughput: no-op in-process module tasks through a real broker and N worker processes on loopback, submitted by the
 // public client, and in the same run the machine's bare ZeroMQ round trips. Prints JSON.
-//   throughput [--tasks 100000] [--workers 2] [--slots 1] [--repeat 3]
+//   throughput [--tasks 100000] [--workers 2] [--slots 1] [--repeat 3] [--durability sync]
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +24,7 @@
 #include "millrace/host/engine.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/flags.h"
+#include "millrace/host/options_table.h"
 #include "millrace/log/log.h"
 #include "millrace/millrace.h"
 
@@ -50,7 +51,7 @@ void Check(const absl::Status& status) {
 
 // The broker and the workers are this same program with the real modes of a pipeline program.
 std::optional<int> MaybeRunRole(int argc, char** argv, const Registry& registry) {
-  if (argc < 4) return std::nullopt;
+  if (argc < 5) return std::nullopt;
   const std::string role = argv[1];
   Options options;
   options.work_dir = argv[2];
@@ -59,6 +60,8 @@ std::optional<int> MaybeRunRole(int argc, char** argv, const Registry& registry)
   if (role == kBrokerWord) {
     options.orchestrator_port = 0;
     options.http = false;
+    const host::OptionRow* const durability = host::FindOption("durability");
+    Check(durability->set(argv[4], options));
     auto interrupts = host::Interrupts::Begin();
     Check(interrupts.status());
     const absl::Status status = host::ServeBroker(options, argv[3], **interrupts);
@@ -134,12 +137,14 @@ int Measure(int argc, char** argv, const Registry& registry) {
   std::int64_t workers = 2;
   std::int64_t slots = 1;
   std::int64_t repeat = 3;
+  std::string durability = "sync";
   host::FlagParser parser("throughput", "No-op tasks per second through a real broker and workers", host::Version());
   parser.root()
       .Option("--tasks", "N", &tasks, "Tasks of one run (100000)")
       .Option("--workers", "N", &workers, "Worker processes (2)")
       .Option("--slots", "N", &slots, "Slots of each worker (1)")
-      .Option("--repeat", "N", &repeat, "Runs; medians are printed (3)");
+      .Option("--repeat", "N", &repeat, "Runs; medians are printed (3)")
+      .Option("--durability", "NAME", &durability, "Of the broker (sync)", {"sync", "async", "off"});
   if (const auto code = parser.Parse(argc, argv)) return *code;
   std::string scratch = (std::filesystem::temp_directory_path() / "millrace-bench.XXXXXX").string();
   if (mkdtemp(scratch.data()) == nullptr) Check(ErrnoStatus(errno, scratch));
@@ -148,7 +153,7 @@ int Measure(int argc, char** argv, const Registry& registry) {
   std::vector<double> latencies;
   {
     const std::string ready = scratch + "/endpoint";
-    const Child broker({kBrokerWord, scratch, ready});
+    const Child broker({kBrokerWord, scratch, ready, durability});
     std::string endpoint;
     while (endpoint.empty()) {
       std::ifstream in(ready);
@@ -190,6 +195,7 @@ int Measure(int argc, char** argv, const Registry& registry) {
                                          {"workers", workers},
                                          {"slots", slots},
                                          {"repeat", repeat},
+                                         {"durability", durability},
                                          {"tasks_per_second", std::llround(rate)},
                                          {"latency_ms_p50", latencies[latencies.size() / 2]},
                                          {"latency_ms_p99", latencies[latencies.size() * 99 / 100]},

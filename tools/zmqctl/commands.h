@@ -50,4 +50,9 @@ absl::StatusOr<int> Cancel(Context& context);
 absl::StatusOr<int> DrainWorker(Context& context);
 absl::StatusOr<int> Health(Context& context);
 
+// Without a broker: the journal of a data directory that no broker uses.
+absl::StatusOr<int> CheckJournal(const Arguments& arguments, const Options& options);
+absl::StatusOr<int> DumpJournal(const Arguments& arguments, const Options& options);
+absl::StatusOr<int> SalvageJournal(const Arguments& arguments, const Options& options);
+
 }  // namespace millrace::zmqctl

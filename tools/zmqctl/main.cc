@@ -89,6 +89,32 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
   return verbs;
 }
 
+struct OfflineVerb {
+  millrace::host::Command* command;
+  absl::StatusOr<int> (*run)(const Arguments&, const millrace::Options&);
+};
+
+std::vector<OfflineVerb> DeclareJournal(millrace::host::FlagParser& parser, Arguments& a) {
+  namespace z = millrace::zmqctl;
+  millrace::host::Command& journal =
+      parser.root().Add("journal", "Check, print or repair the journal of a broker that does not run");
+  journal.Example("zmqctl journal check", "of the default data directory");
+  const auto add = [&](const char* name, const char* summary) -> millrace::host::Command& {
+    return journal.Add(name, summary).Setting("data_dir").Setting("log_level");
+  };
+  return {{&add("check", "Read all of it: positions and counts, or the first damage (exit 74)")
+                .Flag("--json", &a.json, "Print the answer as JSON")
+                .Example("zmqctl journal check --data-dir /var/lib/millrace", "before a backup is trusted"),
+           z::CheckJournal},
+          {&add("dump", "Every record as a line of JSON")
+                .Example("zmqctl journal dump --data-dir DIR | jq 'select(.kind == \"TaskEnded\")'", "what has ended"),
+           z::DumpJournal},
+          {&add("salvage", "A new journal with all before the damage; the old one stays beside it")
+                .Flag("--json", &a.json, "Print the answer as JSON")
+                .Example("zmqctl journal salvage --data-dir DIR", "when a broker refuses to start on it"),
+           z::SalvageJournal}};
+}
+
 // Needs no broker: what is refused here would be refused there.
 absl::StatusOr<int> Plan(const Arguments& arguments, const millrace::Options& options) {
   MILLRACE_ASSIGN_OR_RETURN(const millrace::JobSpec job, millrace::yaml::LoadPipeline(arguments.file));
@@ -120,6 +146,7 @@ int main(int argc, char** argv) {
   plan.Argument("FILE", &arguments.file, "The pipeline, - for standard input")
       .Setting("color")
       .Example("zmqctl plan pipeline.yaml", "what is wrong with it, or what it would do");
+  const std::vector<OfflineVerb> offline = DeclareJournal(parser, arguments);
   if (const auto code = parser.Parse(argc, argv)) return *code;
   if (parser.root().chosen()) {
     std::fputs("zmqctl: which command? Try 'zmqctl --help'.\n", stderr);
@@ -134,6 +161,11 @@ int main(int argc, char** argv) {
   millrace::log::Init("zmqctl", static_cast<millrace::log::Level>(resolved.options.log_level));
   if (plan.chosen()) {
     const absl::StatusOr<int> done = Plan(arguments, resolved.options);
+    return done.ok() ? *done : Refuse(done.status());
+  }
+  for (const OfflineVerb& verb : offline) {
+    if (!verb.command->chosen()) continue;
+    const absl::StatusOr<int> done = verb.run(arguments, resolved.options);
     return done.ok() ? *done : Refuse(done.status());
   }
   auto interrupts = millrace::host::Interrupts::Begin();

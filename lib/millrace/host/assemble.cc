@@ -13,6 +13,7 @@
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
 #include "millrace/exec/detect.h"
+#include "millrace/host/exit_code.h"
 #include "millrace/host/version.h"
 #include "millrace/net/endpoint.h"
 #include "millrace/net/remote_link.h"
@@ -57,6 +58,9 @@ serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network) 
   serve::BrokerOptions broker;
   broker.data_dir = options.data_dir;
   broker.cache = !options.no_cache;
+  broker.durability = options.durability;
+  // As if it had been killed: workers keep what they have, and the next broker goes on from what is on disk.
+  broker.on_disk_failure = [](const absl::Status&) { _exit(kDisk); };
   sched::Config& brain = broker.brain;
   brain.version = Version();
   brain.heartbeat_interval = options.worker_heartbeat_interval;

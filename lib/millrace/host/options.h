@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "millrace/base/time.h"
+#include "millrace/model/durability.h"
 
 namespace millrace::host {
 
@@ -32,6 +33,7 @@ struct Options {
 
   // The broker.
   std::string data_dir{};  // "" = $XDG_STATE_HOME/millrace; filled in when resolved
+  Durability durability = Durability::kSync;
   std::uint32_t expect_workers = 0;
   Duration worker_heartbeat_interval = std::chrono::seconds(5);
   Duration worker_heartbeat_timeout = std::chrono::seconds(30);

@@ -88,8 +88,11 @@ void AddNetwork(std::vector<OptionRow>& rows) {
 
 void AddBroker(std::vector<OptionRow>& rows) {
   rows.push_back(
-      ByDefault(Text("data_dir", &Options::data_dir, "DIR", "large results, cache and epoch; locked by one broker"),
+      ByDefault(Text("data_dir", &Options::data_dir, "DIR", "journal, large results, cache and epoch; locked by one broker"),
                 "$XDG_STATE_HOME/millrace"));
+  rows.push_back(Choice("durability", &Options::durability, {"sync", "async", "off"},
+                        "sync: nothing is acknowledged before it is on disk; async: the journal is written, not waited "
+                        "for; off: none is kept"));
   rows.push_back(Number("expect_workers", &Options::expect_workers, 0, kMany,
                         "fewer attached workers than this are reported as degraded"));
   rows.push_back(Span("worker_heartbeat_interval", &Options::worker_heartbeat_interval, milliseconds(10), hours(1),

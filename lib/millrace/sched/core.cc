@@ -116,6 +116,9 @@ void Core::Recover() {
   next_beacon_ = now_;
   timers_.Push({.at = now_, .kind = TimerKind::kBeacon});
   for (const auto& run : runs_) {
+    // A watcher may know higher numbers than the replay has given: what it has not seen must lie above them.
+    run->changed = EpochQualified(config_.epoch, 0);
+    for (std::uint32_t task = 0; task < run->tasks.size(); ++task) MarkChanged(*run, task);
     if (HasEnded(run->state)) {
       run->ended = now_;
       timers_.Push({.at = now_ + config_.run_retention, .kind = TimerKind::kRetire, .a = run->slot});
@@ -129,6 +132,7 @@ void Core::Recover() {
     ListUnsettled(*run);
     MarkRunChanged(*run);
   }
+  while (ended_runs_.size() > std::max<std::uint32_t>(config_.runs_kept, 1)) RetireRun(ended_runs_.front());
   if (runs_active_ > 0) {
     Say(Severity::kInfo,
         absl::StrFormat("going on with %d runs; %d attempts wait for their workers", runs_active_, attempts_.count()));

@@ -36,6 +36,7 @@ class Core {
   Instant NextWake() const { return started_ ? timers_.Next() : Instant{}; }
   // apply.cc. `at`: the record's position, 0 when it is replayed.
   void Apply(const Record& record, JournalPosition at);
+  void Announce(Planes planes) { config_.planes = std::move(planes); }
 
   // views.cc
   BrokerView ViewBroker(Instant now) const;
@@ -44,6 +45,8 @@ class Core {
   TaskView ViewTask(const Run& run, std::uint32_t task) const;
   WorkerView ViewWorker(const Session& session, Instant now) const;
   std::vector<WorkerView> ViewWorkers(Instant now) const;
+  std::vector<RunId> RunIds() const;
+  bool Knows(std::uint64_t token) const { return tokens_.contains(token); }
   // explain.cc
   absl::StatusOr<std::vector<std::string>> Explain(RunId run, std::string_view task, Instant now) const;
   // invariants.cc

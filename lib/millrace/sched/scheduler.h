@@ -27,6 +27,9 @@ class Scheduler {
   // journal in order, before the first Step, gives the state back.
   void Apply(const Record& record);
 
+  // Told to everyone in Welcome. Sockets are bound after the journal was replayed, and before the first Step.
+  void Announce(Planes planes);
+
   // When the next Tick is due, kNever if nothing waits for time.
   Instant NextWake() const;
 
@@ -34,6 +37,10 @@ class Scheduler {
   BrokerView Broker(Instant now) const;
   std::vector<RunView> Runs(Instant now) const;
   std::vector<WorkerView> Workers(Instant now) const;
+  // The runs that are known, in the order of their ids.
+  std::vector<RunId> RunIds() const;
+  // Whether a run was accepted under this token of a client.
+  bool Knows(std::uint64_t token) const;
   // Why the task is where it is, one line per reason; NotFound with the nearest names.
   absl::StatusOr<std::vector<std::string>> Explain(RunId run, std::string_view task, Instant now) const;
 

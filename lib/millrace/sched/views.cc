@@ -117,6 +117,12 @@ std::vector<RunView> Core::ViewRuns(Instant now) const {
   return views;
 }
 
+std::vector<RunId> Core::RunIds() const {
+  std::vector<RunId> ids;
+  for (const auto& [id, slot] : run_index_) ids.push_back(id);
+  return ids;
+}
+
 WorkerView Core::ViewWorker(const Session& session, Instant now) const {
   WorkerView view;
   view.name = session.name;

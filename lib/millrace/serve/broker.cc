@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "millrace/serve/http.h"
 #include "millrace/serve/local_blobs.h"
 #include "millrace/store/epoch.h"
+#include "millrace/store/journal.h"
 #include "millrace/wire/frame.h"
 
 namespace millrace::serve {
@@ -64,27 +66,46 @@ struct Broker::State {
   std::unique_ptr<HttpServer> http;
   std::thread thread;
 
-  absl::Status Bind(net::SocketContext& context, const BrokerNetwork& network, BrokerLoop::Parts& parts);
+  absl::Status Restore(const BrokerOptions& options);
+  absl::Status Bind(net::SocketContext& context, const BrokerNetwork& network, std::uint64_t max_payload,
+                    BrokerSockets& sockets);
 };
 
-absl::Status Broker::State::Bind(net::SocketContext& context, const BrokerNetwork& network, BrokerLoop::Parts& parts) {
+// What an earlier life has accepted, before anybody can ask for it.
+absl::Status Broker::State::Restore(const BrokerOptions& options) {
+  std::set<Digest> named;
+  const fs::path file = options.data_dir / store::kJournalName;
+  if (options.durability != Durability::kOff) {
+    const auto sync = options.durability == Durability::kSync ? store::Sync::kFull : store::Sync::kNormal;
+    MILLRACE_ASSIGN_OR_RETURN(store::Journal journal, store::Journal::Open(file, sync));
+    MILLRACE_RETURN_IF_ERROR(loop->Restore(std::move(journal), options.durability, named));
+  } else if (fs::exists(file)) {
+    log::Warning("--durability off: the runs in %s are neither gone on with nor forgotten", file.string());
+  }
+  const absl::Status collected = blobs->Collect(options.blob_limit, named);
+  if (!collected.ok()) log::Warning("cannot tidy up large results: %s", TextOf(collected));
+  return absl::OkStatus();
+}
+
+absl::Status Broker::State::Bind(net::SocketContext& context, const BrokerNetwork& network, std::uint64_t max_payload,
+                                 BrokerSockets& sockets) {
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint control, net::MakeBindEndpoint(network.bind, network.port));
   net::RouterOptions router;
   router.insecure_allow_plaintext_on = network.insecure_allow_plaintext_on;
   router.probe = Bytes(wire::EncodeMessage(Ping{}));
-  MILLRACE_ASSIGN_OR_RETURN(parts.sockets.control, net::Router::Bind(context, control, router));
-  control_endpoint = parts.sockets.control->endpoint().ToString();
+  MILLRACE_ASSIGN_OR_RETURN(sockets.control, net::Router::Bind(context, control, router));
+  control_endpoint = sockets.control->endpoint().ToString();
   net::PubSubOptions pubsub;
   pubsub.insecure_allow_plaintext_on = network.insecure_allow_plaintext_on;
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint heartbeat, net::PlaneEndpoint(control, net::Plane::kHeartbeat));
   const std::string beats(1, net::kBeatTopic);
-  MILLRACE_ASSIGN_OR_RETURN(parts.sockets.heartbeat, net::Subscriber::Bind(context, heartbeat, beats, pubsub));
+  MILLRACE_ASSIGN_OR_RETURN(sockets.heartbeat, net::Subscriber::Bind(context, heartbeat, beats, pubsub));
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint events, net::PlaneEndpoint(control, net::Plane::kEvents));
-  MILLRACE_ASSIGN_OR_RETURN(parts.sockets.events, net::Publisher::Bind(context, events, pubsub));
+  MILLRACE_ASSIGN_OR_RETURN(sockets.events, net::Publisher::Bind(context, events, pubsub));
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint bulk_endpoint, net::PlaneEndpoint(control, net::Plane::kBulk));
-  MILLRACE_ASSIGN_OR_RETURN(bulk, BulkServer::Start(context, bulk_endpoint, router, *blobs, parts.brain.max_payload));
-  planes.heartbeat = parts.sockets.heartbeat->endpoint().ToString();
-  planes.events = parts.sockets.events->endpoint().ToString();
+  MILLRACE_ASSIGN_OR_RETURN(bulk, BulkServer::Start(context, bulk_endpoint, router, *blobs, max_payload));
+  planes.heartbeat = sockets.heartbeat->endpoint().ToString();
+  planes.events = sockets.events->endpoint().ToString();
   planes.bulk = bulk->endpoint();
   if (!network.http) return absl::OkStatus();
   const int http_port = network.http_port >= 0 ? network.http_port : (network.port == 0 ? 0 : network.port + 10);
@@ -100,6 +121,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
   parts.brain.unix_at_zero = UnixAtZero();
   parts.brain.seed = EntropyFromSystem();
   parts.log_limit = options.log_limit;
+  parts.on_disk_failure = options.on_disk_failure;
   if (!options.data_dir.empty()) {
     MILLRACE_RETURN_IF_ERROR(MakePrivateFolder(options.data_dir));
     MILLRACE_ASSIGN_OR_RETURN(state->blobs, store::BlobStore::Open(options.data_dir / "blobs"));
@@ -110,18 +132,21 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
     if (options.data_dir.empty()) return InvalidArgument("a broker with a network needs --data-dir");
     MILLRACE_ASSIGN_OR_RETURN(state->lock, exec::LockFile::Acquire(options.data_dir / "lock"));
     MILLRACE_ASSIGN_OR_RETURN(parts.brain.epoch, store::RaiseEpoch(options.data_dir));
-    const absl::Status collected = state->blobs->Collect(options.blob_limit);
-    if (!collected.ok()) log::Warning("cannot tidy up large results: %s", TextOf(collected));
-    MILLRACE_RETURN_IF_ERROR(state->Bind(*context, *options.network, parts));
-    parts.brain.planes = state->planes;
-    parts.insecure_on = options.network->insecure_allow_plaintext_on;
-    if (!parts.insecure_on.empty()) {
-      log::Warning("INSECURE: plaintext is allowed on %s; anyone who reaches it can run commands as this user",
-                   parts.insecure_on);
-    }
   }
   parts.cache = OpenCache(options);
+  const std::uint64_t max_payload = parts.brain.max_payload;
   state->loop = std::make_unique<BrokerLoop>(std::move(parts), state->hub, state->board);
+  if (options.network) {
+    MILLRACE_RETURN_IF_ERROR(state->Restore(options));
+    BrokerSockets sockets;
+    MILLRACE_RETURN_IF_ERROR(state->Bind(*context, *options.network, max_payload, sockets));
+    const std::string& insecure_on = options.network->insecure_allow_plaintext_on;
+    state->loop->Connect(std::move(sockets), state->planes, insecure_on);
+    if (!insecure_on.empty()) {
+      log::Warning("INSECURE: plaintext is allowed on %s; anyone who reaches it can run commands as this user",
+                   insecure_on);
+    }
+  }
   state->thread = std::thread([loop = state->loop.get()] { loop->Run(); });
   return std::unique_ptr<Broker>(new Broker(std::move(state)));
 }

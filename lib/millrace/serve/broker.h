@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "millrace/model/durability.h"
 #include "millrace/net/context.h"
 #include "millrace/net/link.h"
 #include "millrace/sched/event.h"
@@ -30,16 +32,20 @@ struct BrokerNetwork {
 struct BrokerOptions {
   sched::Config brain;  // epoch, planes and unix_at_zero are filled in by Start
   std::optional<BrokerNetwork> network;
-  std::filesystem::path data_dir;  // epoch, blobs, cache; "" = keep nothing on disk (no cache)
+  std::filesystem::path data_dir;  // journal, epoch, blobs, cache; "" = keep nothing on disk (no cache)
   bool cache = true;
+  Durability durability = Durability::kSync;  // of a broker with a network; without one there is no journal
+  // The disk cannot be trusted any more: end the process, and start another broker once the disk is well. Called on a
+  // thread of the broker, which must not be stopped from there.
+  std::function<void(const absl::Status&)> on_disk_failure;
   std::uint64_t log_limit = 64u << 20;                 // bytes of task output kept
   std::uint64_t blob_limit = std::uint64_t{16} << 30;  // bytes of large results and submissions kept
 };
 
 class Broker {
  public:
-  // Locks the data directory (with a network), raises the epoch, then binds and starts the threads. Everything that can
-  // be wrong with the options or the machine comes back here.
+  // With a network: locks the data directory, raises the epoch, and replays the journal; then binds and starts the
+  // threads. Everything that can be wrong with the options or the machine comes back here.
   static absl::StatusOr<std::unique_ptr<Broker>> Start(net::SocketContext* context, BrokerOptions options);
   // As Stop(0).
   ~Broker();

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;  // messages per socket and turn, so that none starves the others
 constexpr Duration kSnapshotInterval = std::chrono::milliseconds(100);
-constexpr int kStrikes = 3;  // malformed messages until a peer is ignored
+constexpr int kStrikes = 3;                         // malformed messages until a peer is ignored
+constexpr std::uint64_t kCompactAfter = 64u << 20;  // bytes that a journal may grow by, at least
 // Speaks for the broker's own program; no link has it.
 constexpr PeerId kOwnPeer{net::kLocalPeerBit | ~std::uint64_t{0}};
 
@@ -42,12 +43,38 @@ BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
       store_(std::move(parts_.cache), parts_.blobs, store_answers_),
       logs_(parts_.log_limit) {}
 
+absl::Status BrokerLoop::Restore(store::Journal journal, Durability durability, std::set<Digest>& named) {
+  const JournalPosition first = journal.first();
+  MILLRACE_RETURN_IF_ERROR(journal.Replay([&](JournalPosition, const Record& record) {
+    const auto* ended = std::get_if<TaskEnded>(&record);
+    if (ended != nullptr && ended->result.digest) named.insert(*ended->result.digest);
+    brain_.Apply(record);
+    return absl::OkStatus();
+  }));
+  replayed_runs_ = brain_.RunIds().size();
+  if (replayed_runs_ > 0) {
+    log::Info("%s: %d records of %d runs", journal.file().string(), journal.end() + 1 - first, replayed_runs_);
+  }
+  compacted_bytes_ = news_.bytes = journal.bytes();
+  wait_for_journal_ = durability == Durability::kSync;
+  journal_.emplace(std::move(journal), wait_for_journal_ ? parts_.blobs : std::nullopt, journal_news_);
+  return absl::OkStatus();
+}
+
+void BrokerLoop::Connect(BrokerSockets sockets, Planes planes, std::string insecure_on) {
+  parts_.sockets = std::move(sockets);
+  parts_.brain.planes = planes;
+  parts_.insecure_on = std::move(insecure_on);
+  brain_.Announce(std::move(planes));
+}
+
 void BrokerLoop::AskStop(Duration patience) { stop_orders_.Push({patience}); }
 
 void BrokerLoop::Run() {
   while (true) {
     Collect();
     StepAll();
+    CompactIfWorthIt();
     const Instant now = Now();
     if (changed_ && now - last_snapshot_ >= kSnapshotInterval) PublishSnapshot(now);
     if (stop_deadline_ && StopIsDone(now)) return;
@@ -63,6 +90,7 @@ void BrokerLoop::Collect() {
   }
   CollectLocal();
   CollectStore();
+  CollectJournal();
   std::vector<StopOrder> orders;
   stop_orders_.DrainInto(orders);
   for (const StopOrder& order : orders) BeginStop(order.patience);
@@ -122,8 +150,42 @@ void BrokerLoop::CollectStore() {
   }
 }
 
+void BrokerLoop::CollectJournal() {
+  std::vector<JournalNews> news;
+  if (journal_news_.DrainInto(news) == 0) return;
+  const bool was_broken = news_.broken;
+  changed_ |= news_.trouble != news.back().trouble;
+  if (news.back().compactions > news_.compactions) compacted_bytes_ = news.back().bytes;
+  news_ = std::move(news.back());
+  if (wait_for_journal_) release_.SetDurable(news_.durable);
+  if (!news_.broken || was_broken) return;
+  log::Error("the journal cannot be trusted any more: %s; nothing is acknowledged after this", TextOf(news_.trouble));
+  if (parts_.on_disk_failure) parts_.on_disk_failure(news_.trouble);
+}
+
+// While the journal cannot be written, what the brain says waits. A run that could be lost is not taken, and whoever
+// asks how the broker is hears why at once.
+bool BrokerLoop::TakeWithoutJournal(PeerId peer, const Message& message) {
+  Answer answer;
+  if (const auto* submit = std::get_if<Submit>(&message)) {
+    if (submit->token != 0 && brain_.Knows(submit->token)) return false;  // was taken before the trouble: it waits
+    answer.request = submit->request;
+    answer.code = static_cast<std::int32_t>(absl::StatusCode::kResourceExhausted);
+    answer.message =
+        absl::StrFormat("no run is taken while the broker's journal cannot be written: %s", TextOf(news_.trouble));
+  } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kBroker) {
+    answer.request = query->request;
+    answer.broker.push_back(View(Now()));
+  } else {
+    return false;
+  }
+  SendTo(peer, std::move(answer));
+  return true;
+}
+
 // What the shell itself answers or remembers, it takes here; the rest is the brain's.
 void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
+  if (!news_.trouble.ok() && !on_heartbeat_channel && TakeWithoutJournal(peer, message)) return;
   if (auto* hello = std::get_if<Hello>(&message)) {
     PeerInfo& info = peers_[peer];
     info.worker = hello->role == Role::kWorker ? hello->name : "";
@@ -182,15 +244,37 @@ void BrokerLoop::StepAll() {
     brain_.Step(now, sched::Tick{}, actions_);
     changed_ = true;
   }
-  // Positions are given as the records are appended; with no journal kept, a record is durable at once.
-  JournalPosition position = 0;
-  for (const sched::Action& action : actions_) {
-    if (std::holds_alternative<sched::Append>(action.body)) position = release_.NextPosition();
-  }
-  if (position != 0) release_.SetDurable(position);
+  WriteJournal();
   release_.Add(std::move(actions_));
   actions_.clear();
   release_.Release([this](sched::Action action) { Perform(std::move(action)); });
+}
+
+// Positions are given as the records are appended. With no journal kept, or none waited for, a record counts as durable
+// at once.
+void BrokerLoop::WriteJournal() {
+  std::vector<Record> batch;
+  JournalPosition position = 0;
+  for (sched::Action& action : actions_) {
+    auto* append = std::get_if<sched::Append>(&action.body);
+    if (append == nullptr) continue;
+    position = release_.NextPosition();
+    if (journal_) batch.push_back(std::move(append->record));
+  }
+  if (!batch.empty()) journal_->Append(std::move(batch));
+  if (position != 0 && !wait_for_journal_) release_.SetDurable(position);
+}
+
+// When it has doubled, or when what was replayed is not kept any more; the brain says which runs are.
+void BrokerLoop::CompactIfWorthIt() {
+  if (!journal_ || news_.compactions < compactions_asked_) return;
+  const bool grown = news_.bytes > compacted_bytes_ + std::max(kCompactAfter, compacted_bytes_);
+  const std::size_t replayed = std::exchange(replayed_runs_, 0);
+  if (!grown && replayed == 0) return;
+  const std::vector<RunId> known = brain_.RunIds();
+  if (!grown && known.size() >= replayed) return;
+  ++compactions_asked_;
+  journal_->Compact({known.begin(), known.end()});
 }
 
 void BrokerLoop::Perform(sched::Action action) {
@@ -272,10 +356,21 @@ void BrokerLoop::Spill(Payload& payload) {
   payload.bytes = {};
 }
 
+BrokerView BrokerLoop::View(Instant now) const {
+  BrokerView view = brain_.Broker(now);
+  view.protocol_errors += malformed_;
+  if (!news_.trouble.ok()) {
+    view.warnings.insert(
+        view.warnings.begin(),
+        absl::StrFormat("the journal cannot be written, nothing is acknowledged and no run is taken: %s",
+                        TextOf(news_.trouble)));
+  }
+  return view;
+}
+
 void BrokerLoop::PublishSnapshot(Instant now) {
   auto snapshot = std::make_shared<Snapshot>();
-  snapshot->broker = brain_.Broker(now);
-  snapshot->broker.protocol_errors += malformed_;
+  snapshot->broker = View(now);
   snapshot->workers = brain_.Workers(now);
   snapshot->runs = brain_.Runs(now);
   snapshot->planes = parts_.brain.planes;
@@ -322,6 +417,7 @@ void BrokerLoop::Wait() {
   }
   add_fd(hub_.inbox().fd());
   add_fd(store_answers_.fd());
+  add_fd(journal_news_.fd());
   add_fd(stop_orders_.fd());
   Instant until = more_to_read_ ? Instant{} : brain_.NextWake();
   if (changed_) until = std::min(until, last_snapshot_ + kSnapshotInterval);

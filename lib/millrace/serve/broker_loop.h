@@ -4,18 +4,22 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "millrace/model/durability.h"
 #include "millrace/net/local_link.h"
 #include "millrace/net/mailbox.h"
 #include "millrace/net/poller.h"
 #include "millrace/net/pubsub.h"
 #include "millrace/net/router.h"
 #include "millrace/sched/scheduler.h"
+#include "millrace/serve/journal_thread.h"
 #include "millrace/serve/log_store.h"
 #include "millrace/serve/process_watch.h"
 #include "millrace/serve/release_queue.h"
@@ -41,8 +45,15 @@ class BrokerLoop {
     std::optional<store::ResultCache> cache;
     std::uint64_t log_limit = 0;
     std::string insecure_on;
+    // Called once, on the loop's thread, when the disk cannot be trusted any more; nothing is acknowledged after it.
+    std::function<void(const absl::Status&)> on_disk_failure;
   };
   BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board);
+
+  // Before Run, in this order, and neither has to be. Restore replays the journal and keeps it from then on; the blobs
+  // that its records name are added to `named`.
+  absl::Status Restore(store::Journal journal, Durability durability, std::set<Digest>& named);
+  void Connect(BrokerSockets sockets, Planes planes, std::string insecure_on);
 
   // Until a stop was asked for and is done. The calling thread owns everything from here on.
   void Run();
@@ -64,14 +75,19 @@ class BrokerLoop {
   void CollectHeartbeats();
   void CollectLocal();
   void CollectStore();
+  void CollectJournal();
   void Take(PeerId peer, Message message, bool on_heartbeat_channel);
   void Strike(PeerId peer, const std::string& reason);
   void Lost(PeerId peer);
+  bool TakeWithoutJournal(PeerId peer, const Message& message);
   void StepAll();
+  void WriteJournal();
+  void CompactIfWorthIt();
   void Perform(sched::Action action);
   void SendTo(PeerId peer, Message message);
   void SpillLargePayloads(Message& message);
   void Spill(Payload& payload);
+  BrokerView View(Instant now) const;
   void PublishSnapshot(Instant now);
   void BeginStop(Duration patience);
   bool StopIsDone(Instant now);
@@ -83,6 +99,13 @@ class BrokerLoop {
   sched::Scheduler brain_;
   net::Mailbox<StoreAnswer> store_answers_;
   StoreThread store_;
+  net::Mailbox<JournalNews> journal_news_;
+  std::optional<JournalThread> journal_;
+  bool wait_for_journal_ = false;
+  JournalNews news_;
+  std::uint64_t compactions_asked_ = 0;
+  std::uint64_t compacted_bytes_ = 0;  // after the last compaction, or at the start
+  std::size_t replayed_runs_ = 0;      // until the first step, which drops those that are not kept any longer
   net::Mailbox<StopOrder> stop_orders_;
   LogStore logs_;
   ReleaseQueue release_;

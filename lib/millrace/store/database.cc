@@ -37,9 +37,9 @@ absl::StatusCode CodeOf(int result) {
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN: return absl::StatusCode::kPermissionDenied;
-    case SQLITE_ERROR:
-    case SQLITE_MISUSE: return absl::StatusCode::kInternal;
-    default: return absl::StatusCode::kUnavailable;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return absl::StatusCode::kUnavailable;
+    default: return absl::StatusCode::kInternal;
   }
 }
 

@@ -26,6 +26,8 @@
 
 namespace millrace::store {
 
+inline constexpr char kJournalName[] = "journal.sqlite";  // in the data directory
+
 enum class Sync : bool {
   kFull,    // a commit is on disk when Append returns
   kNormal,  // it is in the operating system's hands: a crash of the machine may lose the newest ones, in order

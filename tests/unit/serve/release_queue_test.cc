@@ -66,6 +66,24 @@ TEST(ReleaseQueueTest, WhatCouldGoWaitsBehindWhatCannot) {
   EXPECT_THAT(Released(queue), ElementsAre("first", "free", "second", "late and free"));
 }
 
+// A disk that is full for minutes must not look like a broker that is dead.
+TEST(ReleaseQueueTest, SignsOfLifeDoNotWait) {
+  ReleaseQueue queue;
+  queue.Add({Say("waits", 1), {0, sched::Broadcast{Beacon{}}}, {0, sched::Broadcast{Changed{}}},
+             {0, sched::Send{PeerId{1}, Pong{}}}, {0, sched::Send{PeerId{1}, Recorded{}}}});
+  std::size_t released = 0;
+  queue.Release([&](const sched::Action& action) {
+    if (const auto* broadcast = std::get_if<sched::Broadcast>(&action.body)) {
+      EXPECT_TRUE(std::holds_alternative<Beacon>(broadcast->message));
+    } else {
+      EXPECT_TRUE(std::holds_alternative<Pong>(std::get<sched::Send>(action.body).message));
+    }
+    ++released;
+  });
+  EXPECT_EQ(released, 2u);
+  EXPECT_FALSE(queue.empty());
+}
+
 TEST(ReleaseQueueTest, ARecordThatBecomesDurableInTheMiddleLetsTheRestGo) {
   ReleaseQueue queue;
   queue.Add({Say("a", 1), Say("b", 2), Say("c", 3), Say("d", 4)});
