@@ -4,8 +4,10 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -61,10 +63,22 @@ class Fleet:
         self.processes[key] = process
         return process
 
-    def start_broker(self, *args, key="broker", data="data"):
+    def free_port(self):
+        """A control port whose planes are free as well, outside of what the system hands out by itself."""
+        while True:
+            port = random.randrange(12000, 32000, 20)
+            try:
+                for plane in (0, 1, 2, 3, 10):
+                    with socket.socket() as probe:
+                        probe.bind(("127.0.0.1", port + plane))
+                return port
+            except OSError:
+                continue
+
+    def start_broker(self, *args, key="broker", data="data", port=0):
         ready = self.dir / f"{key}.endpoint"
         ready.unlink(missing_ok=True)
-        process = self.start(key, "millrace-broker", "--port", "0", "--data-dir", str(self.dir / data),
+        process = self.start(key, "millrace-broker", "--port", str(port), "--data-dir", str(self.dir / data),
                              "--ready-file", str(ready), *args)
         wait_for("the broker's endpoint", lambda: ready.exists() or process.poll() is not None)
         if not ready.exists():

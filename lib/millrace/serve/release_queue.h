@@ -14,35 +14,39 @@ namespace millrace::serve {
 class ReleaseQueue {
  public:
   void Add(sched::Actions actions) {
-    for (sched::Action& action : actions) (IsSignOfLife(action) ? signs_ : waiting_).push_back(std::move(action));
+    for (sched::Action& action : actions) (MayOvertake(action) ? free_ : waiting_).push_back(std::move(action));
   }
   // The position every Append so far got: the n-th one is n.
   JournalPosition NextPosition() { return ++appended_; }
   void SetDurable(JournalPosition position) { durable_ = position; }
 
   // Calls `perform` for every action that may go, in order. One that may not holds up those behind it: a later message
-  // to the same peer must not overtake it, and telling which ones could is not worth a queue per peer. Signs of life go
-  // first, so that a disk that is full does not look like a broker that is dead.
+  // to the same peer must not overtake it, and telling which ones could is not worth a queue per peer. What says nothing
+  // but that the broker lives, and answers that rest on no record, go first: a disk that is full must not look like a
+  // broker that is dead.
   template <class Perform>
   void Release(Perform&& perform) {
-    for (sched::Action& action : std::exchange(signs_, {})) perform(std::move(action));
+    for (sched::Action& action : std::exchange(free_, {})) perform(std::move(action));
     while (!waiting_.empty() && waiting_.front().after <= durable_) {
       sched::Action action = std::move(waiting_.front());
       waiting_.pop_front();
       perform(std::move(action));
     }
   }
-  bool empty() const { return waiting_.empty() && signs_.empty(); }
+  bool empty() const { return waiting_.empty() && free_.empty(); }
 
  private:
-  // Says nothing but that the broker lives.
-  static bool IsSignOfLife(const sched::Action& action) {
-    if (const auto* send = std::get_if<sched::Send>(&action.body)) return std::holds_alternative<Pong>(send->message);
-    const auto* broadcast = std::get_if<sched::Broadcast>(&action.body);
-    return broadcast != nullptr && std::holds_alternative<Beacon>(broadcast->message);
+  static bool MayOvertake(const sched::Action& action) {
+    if (action.after != 0) return false;
+    if (const auto* broadcast = std::get_if<sched::Broadcast>(&action.body)) {
+      return std::holds_alternative<Beacon>(broadcast->message);
+    }
+    const auto* send = std::get_if<sched::Send>(&action.body);
+    return send != nullptr &&
+           (std::holds_alternative<Pong>(send->message) || std::holds_alternative<Answer>(send->message));
   }
 
-  std::deque<sched::Action> signs_;
+  std::deque<sched::Action> free_;
   std::deque<sched::Action> waiting_;
   JournalPosition appended_ = 0;
   JournalPosition durable_ = 0;

@@ -39,6 +39,7 @@ TEST(AssembleTest, A45_EveryBrokerSettingReachesTheBrain) {
   options.prefetch_limit = 9;
   options.run_retention = std::chrono::seconds(10);
   options.runs_kept = 11;
+  options.durability = Durability::kAsync;
   options.bind = "::1";
   options.orchestrator_port = 12;
   options.http = false;
@@ -47,6 +48,7 @@ TEST(AssembleTest, A45_EveryBrokerSettingReachesTheBrain) {
   const serve::BrokerOptions broker = BrokerOptionsOf(options, true);
   EXPECT_EQ(broker.data_dir, "/data");
   EXPECT_FALSE(broker.cache);
+  EXPECT_EQ(broker.durability, Durability::kAsync);
   EXPECT_EQ(broker.brain.heartbeat_interval, std::chrono::seconds(1));
   EXPECT_EQ(broker.brain.lease, std::chrono::seconds(2));
   EXPECT_EQ(broker.brain.capability_timeout, std::chrono::seconds(3));

@@ -57,6 +57,7 @@ const std::map<std::string, Sample>& Samples() {
       {"http_port", {"1", "auto", "0", "65535", "-1"}},
       {"insecure_allow_plaintext_on", {"a", "b", "c", "d", ""}},
       {"data_dir", {"/a", "/b", "/c", "/d", ""}},
+      {"durability", {"async", "off", "async", "off", "never"}},
       {"expect_workers", {"1", "2", "3", "4", "-1"}},
       {"worker_heartbeat_interval", {"1.0s", "2.0s", "3.0s", "100ms", "1ms"}},
       {"worker_heartbeat_timeout", {"10.0s", "20.0s", "1m05s", "40.0s", "25h"}},
