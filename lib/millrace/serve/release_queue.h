@@ -42,8 +42,11 @@ class ReleaseQueue {
       return std::holds_alternative<Beacon>(broadcast->message);
     }
     const auto* send = std::get_if<sched::Send>(&action.body);
-    return send != nullptr &&
-           (std::holds_alternative<Pong>(send->message) || std::holds_alternative<Answer>(send->message));
+    if (send == nullptr) return false;
+    // A client's welcome, too, which its first answer must not overtake; a worker's says which attempts it keeps.
+    const auto* welcome = std::get_if<Welcome>(&send->message);
+    return (welcome != nullptr && !welcome->session.valid()) || std::holds_alternative<Pong>(send->message) ||
+           std::holds_alternative<Answer>(send->message);
   }
 
   std::deque<sched::Action> free_;

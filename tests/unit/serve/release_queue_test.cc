@@ -19,6 +19,12 @@ sched::Action Say(std::string text, JournalPosition after = 0) {
 }
 std::string TextOfNote(const sched::Action& action) { return std::get<sched::Note>(action.body).text; }
 
+Welcome WorkerWelcome() {
+  Welcome welcome;
+  welcome.session = SessionId{1};
+  return welcome;
+}
+
 // Everything that may go now.
 std::vector<std::string> Released(ReleaseQueue& queue) {
   std::vector<std::string> texts;
@@ -74,6 +80,8 @@ TEST(ReleaseQueueTest, SignsOfLifeAndAnswersThatRestOnNothingDoNotWait) {
              {0, sched::Broadcast{Changed{}}},
              {0, sched::Send{PeerId{1}, Pong{}}},
              {0, sched::Send{PeerId{1}, Recorded{}}},
+             {0, sched::Send{PeerId{1}, Welcome{}}},
+             {0, sched::Send{PeerId{1}, WorkerWelcome()}},
              {0, sched::Send{PeerId{1}, Answer{}}},
              {1, sched::Send{PeerId{1}, Answer{}}}});
   std::vector<std::size_t> kinds;
@@ -83,12 +91,12 @@ TEST(ReleaseQueueTest, SignsOfLifeAndAnswersThatRestOnNothingDoNotWait) {
   };
   queue.Release(note);
   const auto index = [](const Message& message) { return message.index(); };
-  EXPECT_THAT(kinds, ElementsAre(index(Beacon{}), index(Pong{}), index(Answer{})));
+  EXPECT_THAT(kinds, ElementsAre(index(Beacon{}), index(Pong{}), index(Welcome{}), index(Answer{})));
   EXPECT_FALSE(queue.empty());
   kinds.clear();
   queue.SetDurable(1);
   queue.Release(note);
-  EXPECT_THAT(kinds, ElementsAre(index(Changed{}), index(Recorded{}), index(Answer{})));
+  EXPECT_THAT(kinds, ElementsAre(index(Changed{}), index(Recorded{}), index(Welcome{}), index(Answer{})));
   EXPECT_TRUE(queue.empty());
 }
 
