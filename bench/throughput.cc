@@ -132,6 +132,16 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+std::string AwaitEndpoint(const std::string& ready_file) {
+  std::string endpoint;
+  while (endpoint.empty()) {
+    std::ifstream in(ready_file);
+    std::getline(in, endpoint);
+    usleep(1000);
+  }
+  return endpoint;
+}
+
 int Measure(int argc, char** argv, const Registry& registry) {
   std::int64_t tasks = 100'000;
   std::int64_t workers = 2;
@@ -154,12 +164,7 @@ int Measure(int argc, char** argv, const Registry& registry) {
   {
     const std::string ready = scratch + "/endpoint";
     const Child broker({kBrokerWord, scratch, ready, durability});
-    std::string endpoint;
-    while (endpoint.empty()) {
-      std::ifstream in(ready);
-      std::getline(in, endpoint);
-      usleep(1000);
-    }
+    const std::string endpoint = AwaitEndpoint(ready);
     std::vector<std::unique_ptr<Child>> children;
     for (std::int64_t i = 0; i < workers; ++i) {
       children.push_back(std::make_unique<Child>(std::vector<std::string>{

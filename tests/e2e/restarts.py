@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brokers that die or stop in the middle and come back on their data directory; disks that are full; damaged journals."""
+"""Brokers that die or stop in the middle and come back on their data directory; full disks; damaged journals."""
 
 import json
 import resource

@@ -59,10 +59,11 @@ absl::StatusOr<int> CheckJournal(const Arguments& arguments, const Options& opti
   }
   const std::uint64_t records = journal.end() + 1 - journal.first();
   if (arguments.json) {
-    std::printf("{\"ok\":true,\"first\":%llu,\"end\":%llu,\"records\":%llu,\"bytes\":%llu,\"runs\":%zu,\"kinds\":{%s}}\n",
-                static_cast<unsigned long long>(journal.first()), static_cast<unsigned long long>(journal.end()),
-                static_cast<unsigned long long>(records), static_cast<unsigned long long>(journal.bytes()), runs.size(),
-                text.c_str());
+    std::printf(
+        "{\"ok\":true,\"first\":%llu,\"end\":%llu,\"records\":%llu,\"bytes\":%llu,\"runs\":%zu,\"kinds\":{%s}}\n",
+        static_cast<unsigned long long>(journal.first()), static_cast<unsigned long long>(journal.end()),
+        static_cast<unsigned long long>(records), static_cast<unsigned long long>(journal.bytes()), runs.size(),
+        text.c_str());
   } else {
     std::printf("%s\n", absl::StrFormat("%s is whole: %d records of %d runs, positions %d to %d, %d bytes%s%s",
                                         FileOf(options).string(), records, runs.size(), journal.first(), journal.end(),

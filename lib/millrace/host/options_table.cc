@@ -87,9 +87,9 @@ void AddNetwork(std::vector<OptionRow>& rows) {
 }
 
 void AddBroker(std::vector<OptionRow>& rows) {
-  rows.push_back(
-      ByDefault(Text("data_dir", &Options::data_dir, "DIR", "journal, large results, cache and epoch; locked by one broker"),
-                "$XDG_STATE_HOME/millrace"));
+  rows.push_back(ByDefault(
+      Text("data_dir", &Options::data_dir, "DIR", "journal, large results, cache and epoch; locked by one broker"),
+      "$XDG_STATE_HOME/millrace"));
   rows.push_back(Choice("durability", &Options::durability, {"sync", "async", "off"},
                         "sync: nothing is acknowledged before it is on disk; async: the journal is written, not waited "
                         "for; off: none is kept"));

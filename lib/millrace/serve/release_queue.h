@@ -21,9 +21,9 @@ class ReleaseQueue {
   void SetDurable(JournalPosition position) { durable_ = position; }
 
   // Calls `perform` for every action that may go, in order. One that may not holds up those behind it: a later message
-  // to the same peer must not overtake it, and telling which ones could is not worth a queue per peer. What says nothing
-  // but that the broker lives, and answers that rest on no record, go first: a disk that is full must not look like a
-  // broker that is dead.
+  // to the same peer must not overtake it, and telling which ones could is not worth a queue per peer. What says
+  // nothing but that the broker lives, and answers that rest on no record, go first: a disk that is full must not look
+  // like a broker that is dead.
   template <class Perform>
   void Release(Perform&& perform) {
     for (sched::Action& action : std::exchange(free_, {})) perform(std::move(action));

@@ -127,8 +127,8 @@ absl::Status Journal::Load() {
   MILLRACE_ASSIGN_OR_RETURN(const bool found, span.Next());
   if (!found) return Error(absl::StatusCode::kDataLoss, "where it begins is missing");
   first_ = static_cast<JournalPosition>(span.Int(0));
-  MILLRACE_ASSIGN_OR_RETURN(Statement last,
-                            database_.Prepare("SELECT position + count - 1 FROM batches ORDER BY position DESC LIMIT 1"));
+  MILLRACE_ASSIGN_OR_RETURN(
+      Statement last, database_.Prepare("SELECT position + count - 1 FROM batches ORDER BY position DESC LIMIT 1"));
   MILLRACE_ASSIGN_OR_RETURN(const bool any, last.Next());
   end_ = any ? static_cast<JournalPosition>(last.Int(0)) : first_ - 1;
   MILLRACE_ASSIGN_OR_RETURN(Statement sum, database_.Prepare("SELECT coalesce(sum(length(body)), 0) FROM batches"));
@@ -217,8 +217,7 @@ absl::Status Journal::WriteAll(std::span<const Batch> batches, JournalPosition& 
 absl::Status Journal::Append(std::span<const Batch> batches) {
   JournalPosition end = end_;
   std::uint64_t bytes = bytes_;
-  MILLRACE_RETURN_IF_ERROR(
-      Annotate(InTransaction([&] { return WriteAll(batches, end, bytes); }), file_.string()));
+  MILLRACE_RETURN_IF_ERROR(Annotate(InTransaction([&] { return WriteAll(batches, end, bytes); }), file_.string()));
   end_ = end;
   bytes_ = bytes;
   return absl::OkStatus();
@@ -226,9 +225,9 @@ absl::Status Journal::Append(std::span<const Batch> batches) {
 
 // From the newest to the oldest, since the end stays where it is.
 absl::Status Journal::Rewrite(const std::set<RunId>& keep, JournalPosition& first, std::uint64_t& bytes) {
-  MILLRACE_RETURN_IF_ERROR(database_.Run(
-      "CREATE TABLE kept(position INTEGER PRIMARY KEY, count INTEGER NOT NULL, checksum BLOB NOT NULL,"
-      " body BLOB NOT NULL)"));
+  MILLRACE_RETURN_IF_ERROR(
+      database_.Run("CREATE TABLE kept(position INTEGER PRIMARY KEY, count INTEGER NOT NULL, checksum BLOB NOT NULL,"
+                    " body BLOB NOT NULL)"));
   {
     MILLRACE_ASSIGN_OR_RETURN(Statement insert, database_.Prepare(InsertInto("kept")));
     MILLRACE_ASSIGN_OR_RETURN(Statement select, database_.Prepare("SELECT position, count, checksum, body FROM batches"
@@ -256,8 +255,8 @@ absl::Status Journal::Rewrite(const std::set<RunId>& keep, JournalPosition& firs
     }
   }
   insert_ = Statement();
-  MILLRACE_RETURN_IF_ERROR(database_.Run(absl::StrFormat(
-      "DROP TABLE batches; ALTER TABLE kept RENAME TO batches; UPDATE span SET first=%d", first)));
+  MILLRACE_RETURN_IF_ERROR(database_.Run(
+      absl::StrFormat("DROP TABLE batches; ALTER TABLE kept RENAME TO batches; UPDATE span SET first=%d", first)));
   return absl::OkStatus();
 }
 

@@ -86,7 +86,8 @@ TEST(ReleaseQueueTest, SignsOfLifeAndAnswersThatRestOnNothingDoNotWait) {
              {1, sched::Send{PeerId{1}, Answer{}}}});
   std::vector<std::size_t> kinds;
   const auto note = [&kinds](const sched::Action& action) {
-    if (const auto* broadcast = std::get_if<sched::Broadcast>(&action.body)) kinds.push_back(broadcast->message.index());
+    if (const auto* broadcast = std::get_if<sched::Broadcast>(&action.body))
+      kinds.push_back(broadcast->message.index());
     if (const auto* send = std::get_if<sched::Send>(&action.body)) kinds.push_back(send->message.index());
   };
   queue.Release(note);

@@ -238,13 +238,14 @@ TEST_F(JournalTest, ARecordOfANewerMillraceIsNoDamage) {
     for (const char byte : bytes) text += absl::StrFormat("%02x", static_cast<unsigned char>(byte));
     return text;
   };
-  const Seen seen = SeenAfter(absl::StrFormat("INSERT INTO batches VALUES(1, 1, x'%s', x'%s')",
-                                              hasher.Finish().Hex(), hex(body)));
+  const Seen seen =
+      SeenAfter(absl::StrFormat("INSERT INTO batches VALUES(1, 1, x'%s', x'%s')", hasher.Finish().Hex(), hex(body)));
   EXPECT_EQ(seen.end.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(TextOf(seen.end), AllOf(HasSubstr("newer Millrace"), HasSubstr("position 1")));
 }
 
-// ---- other people's files, and disks that do not take anything --------------------------------------------------------
+// ---- other people's files, and disks that do not take anything
+// --------------------------------------------------------
 
 TEST_F(JournalTest, AFileOfAnotherProgramIsRefusedAndLeftAlone) {
   Tamper("PRAGMA application_id=99; CREATE TABLE theirs(x)");
