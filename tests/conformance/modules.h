@@ -149,7 +149,7 @@ struct End {
     policy.retries = tries;
     policy.ignore_failure = ignored;
     policy.backoff = std::chrono::milliseconds(10);
-    if (how == "sleep") policy.timeout = std::chrono::milliseconds(300);
+    if (how == "sleep") policy.timeout = std::chrono::seconds(2);  // by then its commands have started
     return policy;
   }
   absl::StatusOr<std::string> Run(Context& context) const {
