@@ -97,6 +97,10 @@ Message World::ThroughCodec(const Message& message) {
 
 void World::Ship(PeerId peer, Direction direction, const Message& message) {
   Link& link = LinkOf(peer);
+  if (link.node == kNobody) {
+    if (const auto* welcome = std::get_if<Welcome>(&message)) impostor_session_ = welcome->session;
+    return;
+  }
   if (direction == kToBroker ? !link.node_open : !link.broker_open) return;
   Instant from = time_.now();
   if (Cut(link.node, kControl, direction, from) && !wires_[link.node].holds) return;
@@ -144,17 +148,29 @@ void World::Deliver(PeerId peer, Direction direction, Message message) {
   StepWorker(host, agent::Heard{.message = std::move(message), .on_heartbeat_channel = false});
 }
 
-// Another connection says the same, session and all. Nothing may come of it.
+// Somebody else says the same: over another worker's or the client's connection, session and all, or as a worker in
+// its own right. Nothing may come of it.
 void World::Impersonate(PeerId peer, const Report& report) {
-  for (std::size_t i = links_.size(); i-- > 0;) {
-    const PeerId other{i + 1};
-    if (other == peer || !links_[i].broker_open || links_[i].broker_life != broker_life_) continue;
-    if (links_[i].incarnation == LinkOf(peer).incarnation) continue;
-    impostor_ = &report;
-    HearAtBroker(other, report, false);
-    impostor_ = nullptr;
-    return;
+  impostor_ = &report;
+  if (net_.Chance(0.5)) {
+    Hello hello;
+    hello.name = "impostor" + std::to_string(links_.size());
+    hello.incarnation = {links_.size() + (std::uint64_t{1} << 32)};
+    const PeerId own = Open(kNobody, 0, -1, {});
+    HearAtBroker(own, hello, false);
+    Report copy = report;
+    copy.session = impostor_session_;
+    copy.first_number = 1;
+    HearAtBroker(own, copy, false);
+  } else {
+    for (std::size_t i = links_.size(); i-- > 0;) {
+      if (!links_[i].broker_open || links_[i].broker_life != broker_life_ || links_[i].node == kNobody) continue;
+      if (links_[i].incarnation == LinkOf(peer).incarnation) continue;
+      HearAtBroker(PeerId{i + 1}, report, false);
+      break;
+    }
   }
+  impostor_ = nullptr;
 }
 
 void World::ShipBeat(std::uint32_t node, Direction direction, const Message& message) {

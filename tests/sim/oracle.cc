@@ -39,7 +39,8 @@ void Oracle::CheckAssigned(const TaskAssigned& record, Epoch epoch) {
   if (record.attempt <= newest) Wrong("I5: the attempts of " + NameOf(record.task) + " do not rise");
   newest = record.attempt;
   const FoldedRun* run = tip_.Find(record.task.run);
-  if (run == nullptr || record.worker.size() < 2) return;
+  if (record.worker.size() != 2 || record.worker[0] != 'w') return Wrong("I6: work goes to an impostor");
+  if (run == nullptr) return;
   const Offer& offer = plan_.offers[static_cast<std::size_t>(record.worker[1] - '0')];
   const TaskSpec& spec = run->job.tasks[record.task.index];
   const Requirements& wanted = run->job.requirements[spec.requirements];
@@ -195,11 +196,14 @@ void Oracle::Started(std::int32_t worker, Incarnation incarnation, const SlotExe
 }
 
 void Oracle::Died(const std::string& worker, AttemptId killer) {
+  std::vector<TaskRef> held;
   for (const auto& [id, run] : tip_.runs()) {
     for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
-      if (run.tasks[task].attempt.valid() && run.tasks[task].worker == worker) ++deaths_[{id, task}];
+      if (run.tasks[task].attempt.valid() && run.tasks[task].worker == worker) held.push_back({id, task});
     }
   }
+  for (const TaskRef task : held) ++deaths_[task];
+  if (held.size() == 1) ++lonely_deaths_[held[0]];
   if (const auto it = attempts_.find(killer); it != attempts_.end()) ++kills_[it->second];
 }
 
@@ -235,7 +239,10 @@ void Oracle::CheckTaskEnd(const FoldedRun& run, std::uint32_t index) {
   const bool poison = task.message.starts_with("poison");
   const auto deaths = deaths_.find(ref);
   const std::uint32_t died = deaths == deaths_.end() ? 0 : deaths->second;
-  if (poison && died < kCrashLimit && !plan_.faults.Meets(kSilence)) {
+  const auto lonely = lonely_deaths_.find(ref);
+  const std::uint32_t alone = lonely == lonely_deaths_.end() ? 0 : lonely->second;
+  // The first time others may have been to blame; after that it ran alone.
+  if (poison && (died < kCrashLimit || alone + 1 < kCrashLimit) && !plan_.faults.Meets(kSilence)) {
     Wrong("I7: " + NameOf(ref) + " is called poison and is not");
   }
   if (poison || script->doing != Doing::kSucceed) return;

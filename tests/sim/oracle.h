@@ -76,8 +76,9 @@ class Oracle {
   absl::flat_hash_map<AttemptId, SlotDone> done_;     // what the slots said
   absl::flat_hash_map<AttemptId, Incarnation> executed_;
   absl::flat_hash_map<TaskRef, std::uint32_t> executions_;
-  absl::flat_hash_map<TaskRef, std::uint32_t> kills_;   // workers that it took down
-  absl::flat_hash_map<TaskRef, std::uint32_t> deaths_;  // of workers, while they had it
+  absl::flat_hash_map<TaskRef, std::uint32_t> kills_;          // workers that it took down
+  absl::flat_hash_map<TaskRef, std::uint32_t> deaths_;         // of workers, while they had it
+  absl::flat_hash_map<TaskRef, std::uint32_t> lonely_deaths_;  // ... and nothing else
   std::map<std::pair<Incarnation, std::uint64_t>, AttemptReport> reports_;
   absl::flat_hash_map<Incarnation, std::uint64_t> recorded_;  // through
   std::map<std::uint64_t, RunId> answered_;                   // by token

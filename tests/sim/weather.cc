@@ -39,7 +39,7 @@ void World::PlanWeather() {
   PlanStorms(Fault::kPause, 4, &World::StormPause);
   PlanStorms(Fault::kClock, 4, &World::StormClock);
   PlanStorms(Fault::kFullDisk, 3, &World::StormDisk);
-  PlanStorms(Fault::kCommands, 2, &World::StormDrain);
+  PlanStorms(Fault::kCommands, 3, &World::StormDrain);
   PlanStorms(Fault::kTwin, 2, &World::StormTwin);
 }
 
@@ -95,6 +95,7 @@ void World::StormQuickRestart(Dice& dice) { CrashBroker(true, dice.Within(millis
 
 void World::StormWorker(Dice& dice) {
   Host& host = *hosts_[AnyNode(dice) - kFirstWorker];
+  if (host.index > 0 && dice.Chance(0.2)) host.mortal = true;
   StopWorker(host, dice.Chance(0.5),
              dice.Chance(0.7) ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(40)), {});
 }
@@ -126,8 +127,14 @@ void World::StormDisk(Dice& dice) {
   disk_full_until_ = std::max(disk_full_until_, time_.now() + dice.Within(seconds(1), seconds(20)));
 }
 
+// A worker is told to go by the client, or by signals; it is started again.
 void World::StormDrain(Dice& dice) {
-  Command(CommandKind::kDrainWorker, {}, hosts_[AnyNode(dice) - kFirstWorker]->name);
+  Host& host = *hosts_[AnyNode(dice) - kFirstWorker];
+  if (dice.Chance(0.5)) return Command(CommandKind::kDrainWorker, {}, host.name);
+  if (time_.Holds(host.node())) return;
+  const bool now = dice.Chance(0.3);
+  Say(absl::StrFormat("! %s is told to stop%s", host.name, now ? " at once" : ""));
+  StepWorker(host, agent::StopAsked{.kind = now ? agent::StopKind::kNow : agent::StopKind::kDrain});
 }
 
 // A second process under the id of a worker; somebody ends it when the quiet time begins.
@@ -138,7 +145,7 @@ void World::StormTwin(Dice& dice) {
   twin->index = static_cast<std::uint32_t>(hosts_.size());
   twin->name = original.name;
   twin->offer = original.offer;
-  twin->twin = true;
+  twin->mortal = true;
   hosts_.push_back(std::move(twin));
   const auto index = static_cast<std::uint32_t>(hosts_.size() - 1);
   StartWorker(index);

@@ -54,7 +54,7 @@ void World::StopWorker(Host& host, bool proof, Duration away, AttemptId killer) 
   for (Slot& slot : host.slots) ++slot.ticket;
   if (host.link.valid()) Break(host.link, !Faulty() || net_.Chance(0.9), false, proof);
   host.link = {};
-  if (host.twin) return;
+  if (host.mortal) return;
   time_.After(away, kNobody, [this, index = host.index] { StartWorker(index); });
 }
 

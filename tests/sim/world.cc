@@ -71,7 +71,7 @@ bool World::Settled(std::string* why) const {
   if (!batches_.empty() || !release_.empty()) return waits("something is not yet on disk");
   const std::vector<WorkerView> workers = broker_->Workers(broker_clock_.Local(time_.now()));
   for (const auto& host : hosts_) {
-    if (host->twin) continue;
+    if (host->mortal) continue;
     bool attached = false;
     for (const WorkerView& view : workers) {
       if (view.name != host->name || view.state == WorkerState::kLost) continue;

@@ -84,7 +84,7 @@ class World {
     std::uint32_t index = 0;
     std::string name;
     const Offer* offer = nullptr;
-    bool twin = false;  // not started again
+    bool mortal = false;  // not started again
     std::unique_ptr<agent::Agent> agent;
     std::uint64_t life = 0;
     Incarnation incarnation;
@@ -205,6 +205,7 @@ class World {
   Instant disk_full_until_{};
   std::map<std::string, Payload> cache_;
   Duration unix_at_zero_{};
+  SessionId impostor_session_;
   const Report* impostor_ = nullptr;  // what somebody else is saying again in this step
 
   // ---- the others ----
