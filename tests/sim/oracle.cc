@@ -129,6 +129,7 @@ void Oracle::CheckAssign(const struct Assign& assign, std::int32_t worker) {
 
 // A report may be forgotten when its end is durable, or when it is refused.
 void Oracle::CheckRecorded(const Recorded& recorded, Incarnation incarnation) {
+  if (!incarnation.valid()) return;  // an impostor's reports are refused, and end nothing
   std::uint64_t& through = recorded_[incarnation];
   for (; through < recorded.through; ++through) {
     const auto it = reports_.find({incarnation, through + 1});
