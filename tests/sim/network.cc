@@ -64,7 +64,7 @@ void World::Break(PeerId peer, bool tell_broker, bool tell_node, bool proof) {
   }
   const bool was_open = link.node_open;
   link.node_open = false;
-  if (!tell_node || !was_open) return;
+  if (!tell_node || !was_open || link.node == kNobody) return;
   const std::uint32_t node = link.node;
   time_.After(Latency(milliseconds(50)), node, [this, peer, node] {
     const Link& gone = LinkOf(peer);
