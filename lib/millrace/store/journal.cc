@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/store/journal.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 #include <type_traits>
@@ -105,6 +108,9 @@ RunId RunOf(const Record& record) {
 }
 
 absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, Sync sync) {
+  // Inputs and results may be confidential, and SQLite would let the umask decide. What is wrong, it says better.
+  const int created = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (created >= 0) close(created);
   auto database = Database::Open(file, kApplication, kVersion, kSchema, Hold::kExclusive);
   if (!database.ok()) {
     if (database.status().code() != absl::StatusCode::kDataLoss) return database.status();

@@ -283,6 +283,14 @@ TEST_F(JournalTest, AMissingFolderIsRefusedByItsName) {
   EXPECT_THAT(TextOf(missing), HasSubstr("no/such/journal.sqlite"));
 }
 
+TEST_F(JournalTest, OnlyItsOwnerMayReadIt) {
+  Journal journal = Open();
+  Append(journal, {{Accepted(1)}});
+  for (const std::filesystem::path& file : FilesBelow(folder_.path())) {
+    EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600)) << file;
+  }
+}
+
 TEST_F(JournalTest, AnotherProgramFindsItLockedWhileItIsOpen) {
   Journal journal = Open();
   Append(journal, {{Accepted(1)}});
