@@ -172,6 +172,31 @@ TEST(BlobsTest, CollectingRemovesWhatWasWrittenLongestAgoAndNoMoreThanNeeded) {
   EXPECT_THAT(test.Files(), IsEmpty());
 }
 
+TEST(BlobsTest, CollectingSparesWhatIsNamed) {
+  const Fixture test;
+  const Digest oldest = test.Put("oldest");
+  const Digest middle = test.Put("middle");
+  const Digest newest = test.Put("newest");
+  test.Age(test.FileOf(oldest), std::chrono::hours(2));
+  test.Age(test.FileOf(middle), std::chrono::hours(1));
+  ASSERT_TRUE(test.blobs.Collect(12, {oldest}).ok());
+  EXPECT_TRUE(test.blobs.Has(oldest));
+  EXPECT_FALSE(test.blobs.Has(middle));
+  EXPECT_TRUE(test.blobs.Has(newest));
+  ASSERT_TRUE(test.blobs.Collect(0, {oldest, newest}).ok());
+  EXPECT_THAT(test.Files(), SizeIs(2));
+}
+
+TEST(BlobsTest, SyncSaysWhatIsNotThereAndWhatCannotBeSynced) {
+  const Fixture test;
+  EXPECT_TRUE(test.blobs.Sync(test.Put("content")).ok());
+  EXPECT_EQ(test.blobs.Sync(Sha256("absent")).code(), absl::StatusCode::kNotFound);
+  const fs::path file = test.FileOf(Sha256("absent"));
+  fs::create_directories(file.parent_path());
+  fs::create_symlink("/dev/null", file);  // opens, but does not sync
+  EXPECT_EQ(test.blobs.Sync(Sha256("absent")).code(), absl::StatusCode::kDataLoss);
+}
+
 TEST(BlobsTest, LeftoversOfACrashGoAndWhatIsBeingWrittenStays) {
   const Fixture test;
   const Digest digest = test.Put("content");
