@@ -27,7 +27,8 @@ std::uint64_t NoticedAt(std::uint64_t seeds, FaultSet faults, Verdict& verdict) 
 int Run(std::string_view wanted) {
   int survivors = 0;
   Verdict verdict;
-  if (const std::uint64_t seed = NoticedAt(kCleanSeeds, FaultSet::All(), verdict); seed != 0) {
+  const std::uint64_t clean = wanted.empty() ? kCleanSeeds : 0;
+  if (const std::uint64_t seed = NoticedAt(clean, FaultSet::All(), verdict); seed != 0) {
     std::printf("without a mutant: %s\n", Explain(seed, FaultSet::All(), verdict).c_str());
     return 1;
   }
