@@ -28,6 +28,12 @@ const Script* Oracle::ScriptOf(TaskRef task) const {
 void Oracle::Appended(const Record& record, Epoch epoch) {
   if (const auto* assigned = std::get_if<TaskAssigned>(&record)) CheckAssigned(*assigned, epoch);
   if (const auto* ended = std::get_if<TaskEnded>(&record)) CheckEnded(*ended);
+  // Given to a process that was dead already: the broker could not know that it never ran.
+  const auto* lost = std::get_if<AttemptEnded>(&record);
+  if (lost != nullptr && lost->suspect && !executed_.contains(lost->attempt)) {
+    ++deaths_[lost->task];
+    ++lonely_deaths_[lost->task];
+  }
   journal_.push_back(record);
   if (const std::string wrong = tip_.Take(record); !wrong.empty()) Wrong(wrong);
 }
