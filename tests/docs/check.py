@@ -21,7 +21,8 @@ Block = collections.namedtuple("Block", "file line language partial text")
 
 COMPILERS = [["g++"], ["clang++", "clang++-14"]]  # the names of each, the first that is there is taken
 FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++"]
-PROGRAMS = ["broker/millrace-broker", "worker/millrace-worker", "tools/zmqctl", "examples/cpp/example-release"]
+PROGRAMS = ["broker/millrace-broker", "worker/millrace-worker", "tools/zmqctl", "examples/cpp/example-release",
+            "tests/sim/millrace-sim"]
 SCRIPTS = ["tools/setup", "tools/quickstart", "tools/self", "tools/check", "tools/format", "tools/tidy", "tools/tally",
            "tests/style/check.py"]
 # Files whose options must exist, besides the documents.
