@@ -16,9 +16,10 @@ modules:
     run: |
       echo $$ >> fired
       while [ ! -e fire ]; do sleep 0.05; done
-      at=$$
+      # Upwards to the nearest worker, through its own children of that name; these tests may run below another worker.
+      at=$$ worker=
       while [ "$at" -gt 1 ]; do
-        if [ "$(cat /proc/$at/comm)" = millrace-worker ]; then worker=$at; fi
+        if [ "$(cat /proc/$at/comm)" = millrace-worker ]; then worker=$at; elif [ -n "$worker" ]; then break; fi
         at=$(sed 's/^.*) [A-Z] \\([0-9]*\\) .*/\\1/' /proc/$at/stat)
       done
       kill -9 "$worker"
