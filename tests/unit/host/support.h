@@ -22,40 +22,12 @@
 #include "millrace/exec/command.h"
 #include "millrace/exec/environment.h"
 #include "millrace/host/console.h"
+#include "tests/support/temporary.h"
 
 namespace millrace::host {
 
-// Asks until it holds; false after half a minute.
-template <class Condition>
-bool Eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 1);  // between looks at the condition
-  }
-  return true;
-}
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-host.XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::string operator/(std::string_view name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using millrace::test::Eventually;
+using millrace::test::TemporaryDirectory;
 
 // A file in memory that a Console writes to.
 class Paper {

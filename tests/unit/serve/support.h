@@ -25,6 +25,7 @@
 #include "millrace/net/context.h"
 #include "millrace/net/link.h"
 #include "millrace/wire/codec.h"
+#include "tests/support/temporary.h"
 
 namespace millrace::serve {
 
@@ -33,37 +34,8 @@ inline net::SocketContext& TestContext() {
   return context;
 }
 
-// Asks until it holds; false after half a minute.
-template <class Condition>
-bool Eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 1);  // between looks at the condition
-  }
-  return true;
-}
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-serve.XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using millrace::test::Eventually;
+using millrace::test::TemporaryDirectory;
 
 // Ends in the way that `how` says.
 struct Play {
