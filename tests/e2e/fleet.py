@@ -42,7 +42,8 @@ def lines(file):
 class Fleet:
     def __init__(self, build):
         self.build = pathlib.Path(build).resolve()
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e."))
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e."))
+        self.dir = self.root
         self.work = self.dir / "work"
         self.work.mkdir()
         self.processes = {}
@@ -50,6 +51,7 @@ class Fleet:
                     if not key.startswith("MILLRACE_") and key not in ("ORCHESTRATOR_URL", "WORKER_ID", "LOG_LEVEL")}
         self.env["XDG_CONFIG_HOME"] = str(self.dir / "config")
         self.env["XDG_STATE_HOME"] = str(self.dir / "state")
+        self.env["MILLRACE_DETECT_TOOLS"] = "false"  # asking every tool for its version takes a second of each core
 
     def program(self, name):
         folder = {"millrace-broker": "broker", "millrace-worker": "worker", "zmqctl": "tools"}.get(name, "examples/cpp")
@@ -145,4 +147,4 @@ class Fleet:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -79,7 +79,7 @@ IMPURE_INCLUDES = {"thread", "mutex", "shared_mutex", "condition_variable", "fut
                    "time.h", "sys/time.h", "unistd.h", "filesystem", "absl/time/clock.h",
                    "absl/synchronization/mutex.h"}
 IMPURE_WORDS = re.compile(r"\b(steady_clock|system_clock|high_resolution_clock|random_device|getenv"
-                          r"|EntropyFromSystem)\b|::now\s*\("
+                          r"|EntropyFromSystem|FailPoint)\b|::now\s*\("
                           r"|\b(?:clock_gettime|gettimeofday|time)\s*\(\s*(?:nullptr|NULL|0|CLOCK_)")
 
 BANNED_CALLS = [

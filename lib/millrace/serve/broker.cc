@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "millrace/base/fail_point.h"
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
 #include "millrace/exec/lock_file.h"
@@ -138,8 +139,10 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
   state->loop = std::make_unique<BrokerLoop>(std::move(parts), state->hub, state->board);
   if (options.network) {
     MILLRACE_RETURN_IF_ERROR(state->Restore(options));
+    FailPoint("broker.restored");
     BrokerSockets sockets;
     MILLRACE_RETURN_IF_ERROR(state->Bind(*context, *options.network, max_payload, sockets));
+    FailPoint("broker.bound");
     const std::string& insecure_on = options.network->insecure_allow_plaintext_on;
     state->loop->Connect(std::move(sockets), state->planes, insecure_on);
     if (!insecure_on.empty()) {

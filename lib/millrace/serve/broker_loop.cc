@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/net/topics.h"
@@ -247,7 +248,11 @@ void BrokerLoop::StepAll() {
   WriteJournal();
   release_.Add(std::move(actions_));
   actions_.clear();
-  release_.Release([this](sched::Action action) { Perform(std::move(action)); });
+  release_.Release([this](sched::Action action) {
+    const bool rests_on_record = action.after != 0;
+    Perform(std::move(action));
+    if (rests_on_record) FailPoint("broker.told");
+  });
 }
 
 // Positions are given as the records are appended. With no journal kept, or none waited for, a record counts as durable
@@ -261,7 +266,10 @@ void BrokerLoop::WriteJournal() {
     position = release_.NextPosition();
     if (journal_) batch.push_back(std::move(append->record));
   }
-  if (!batch.empty()) journal_->Append(std::move(batch));
+  if (!batch.empty()) {
+    journal_->Append(std::move(batch));
+    FailPoint("broker.appended");
+  }
   if (position != 0 && !wait_for_journal_) release_.SetDurable(position);
 }
 

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <utility>
 
+#include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/serve/clock.h"
@@ -79,8 +80,11 @@ void JournalThread::Commit() {
 }
 
 absl::Status JournalThread::Write() {
+  FailPoint("journal.begun");
   MILLRACE_RETURN_IF_ERROR(SyncBlobs());
+  FailPoint("journal.blobs-synced");
   MILLRACE_RETURN_IF_ERROR(journal_.Append(waiting_));
+  FailPoint("journal.committed");
   for (const Batch& batch : waiting_) state_.durable += batch.size();
   waiting_.clear();
   return absl::OkStatus();

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 
 namespace millrace::store {
@@ -94,8 +95,10 @@ absl::Status BlobStore::Put(const Digest& digest, std::string_view bytes) const 
   if (descriptor < 0) return ErrnoStatus(errno, temporary);
   absl::Status status = WriteAll(descriptor, bytes);
   if (close(descriptor) != 0 && status.ok()) status = ErrnoStatus(errno, temporary);
+  FailPoint("blob.written");
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, path.string());
   if (!status.ok()) unlink(temporary.c_str());
+  FailPoint("blob.stored");
   return status;
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "absl/strings/escaping.h"
+#include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 
 namespace millrace::store {
@@ -76,10 +77,12 @@ absl::StatusOr<Epoch> RaiseEpoch(const fs::path& folder) {
     return ErrnoStatus(error, temporary.string());
   }
   MILLRACE_RETURN_IF_ERROR(SyncAndClose(descriptor, temporary));
+  FailPoint("epoch.written");
   if (rename(temporary.c_str(), file.c_str()) != 0) return ErrnoStatus(errno, file.string());
   const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return ErrnoStatus(errno, folder.string());
   MILLRACE_RETURN_IF_ERROR(SyncAndClose(directory, folder));
+  FailPoint("epoch.raised");
   return epoch;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "millrace/base/digest.h"
+#include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 #include "millrace/wire/record_frame.h"
 
@@ -217,6 +218,7 @@ absl::Status Journal::WriteAll(std::span<const Batch> batches, JournalPosition& 
     }
     MILLRACE_RETURN_IF_ERROR(flush());
   }
+  FailPoint("journal.written");
   return absl::OkStatus();
 }
 
@@ -263,6 +265,7 @@ absl::Status Journal::Rewrite(const std::set<RunId>& keep, JournalPosition& firs
   insert_ = Statement();
   MILLRACE_RETURN_IF_ERROR(database_.Run(
       absl::StrFormat("DROP TABLE batches; ALTER TABLE kept RENAME TO batches; UPDATE span SET first=%d", first)));
+  FailPoint("compaction.written");
   return absl::OkStatus();
 }
 
@@ -274,6 +277,7 @@ absl::Status Journal::Compact(const std::set<RunId>& keep) {
   MILLRACE_RETURN_IF_ERROR(Annotate(rewritten, file_.string()));
   first_ = first;
   bytes_ = bytes;
+  FailPoint("compaction.committed");
   // The room goes back to the disk; without, the file would use it again for what comes.
   return Annotate(database_.Run("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)"), file_.string());
 }
