@@ -22,9 +22,10 @@ import losses  # noqa: E402
 import operation  # noqa: E402
 import pipelines  # noqa: E402
 import restarts  # noqa: E402
+import wires  # noqa: E402
 from fleet import Fleet  # noqa: E402
 
-THEMES = (losses, restarts, fail_points, links, pipelines, operation)
+THEMES = (losses, restarts, fail_points, links, wires, pipelines, operation)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|an?_", name)]
 

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wire between a worker and its broker that a test can cut: a TCP proxy for all planes.
+"""A wire between a worker and its broker that a test can cut, freeze and garble: a TCP proxy for all planes.
 
 It listens on another loopback address, on the ports that the broker has: whoever dials the control channel there
 dials the other planes there too.
 """
 
 import contextlib
+import random
 import selectors
 import socket
 import threading
 
 HOST = "127.0.0.2"
+TO_BROKER, TO_WORKER = "to the broker", "to the worker"
 
 
 class Proxy:
@@ -22,6 +24,9 @@ class Proxy:
         self.other = {}  # each end of a connection -> the end it is joined to
         self.plane = {}  # end -> port
         self.bytes = dict.fromkeys(self.ports, 0)
+        self.way = {}  # end -> the way that goes what is read from it
+        self.frozen = set()  # (port, way): nothing is read there, so that the sender's buffers fill up
+        self.garbling = {}  # port -> bytes that pass between two wrong bits
         self.ended = False
         self.heal()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -54,6 +59,30 @@ class Proxy:
                 for end in [end for end, plane in self.plane.items() if plane == port]:
                     self.hang_up(end)
 
+    def freeze(self, *ways, ports=None):
+        """Holds what goes these ways, on connections that stay as they are, until thaw()."""
+        with self.lock:
+            self.frozen |= {(port, way) for port in ports or self.ports for way in ways}
+            self.watch()
+
+    def thaw(self):
+        with self.lock:
+            self.frozen.clear()
+            self.watch()
+
+    def watch(self):
+        for end, port in self.plane.items():
+            held = (port, self.way[end]) in self.frozen
+            if held and end in self.selector.get_map():
+                self.selector.unregister(end)
+            elif not held and end not in self.selector.get_map():
+                self.selector.register(end, selectors.EVENT_READ, port)
+
+    def garble(self, port, every):
+        """Turns a bit about each `every` bytes, both ways; 0 = no more."""
+        with self.lock:
+            self.garbling[port] = every
+
     def close(self):
         self.ended = True
         self.thread.join()
@@ -65,8 +94,9 @@ class Proxy:
             return
         del self.other[other]
         for one in (end, other):
-            del self.plane[one]
-            self.selector.unregister(one)
+            del self.plane[one], self.way[one]
+            if one in self.selector.get_map():
+                self.selector.unregister(one)
             one.close()
 
     def run(self):
@@ -88,9 +118,9 @@ class Proxy:
             far.close()
             return
         self.other[near], self.other[far] = far, near
-        for end in (near, far):
-            self.plane[end] = port
-            self.selector.register(end, selectors.EVENT_READ, port)
+        self.way[near], self.way[far] = TO_BROKER, TO_WORKER
+        self.plane[near] = self.plane[far] = port
+        self.watch()
 
     def pass_on(self, end):
         data = b""
@@ -99,7 +129,13 @@ class Proxy:
         if not data:
             self.hang_up(end)
             return
-        self.bytes[self.plane[end]] += len(data)
+        port = self.plane[end]
+        every = self.garbling.get(port, 0)
+        if every and self.bytes[port] // every < (self.bytes[port] + len(data)) // every:
+            wrong = bytearray(data)
+            wrong[random.randrange(len(data))] ^= 1 << random.randrange(8)
+            data = bytes(wrong)
+        self.bytes[port] += len(data)
         try:
             self.other[end].sendall(data)
         except OSError:

@@ -55,7 +55,8 @@ absl::StatusOr<int> CheckJournal(const Arguments& arguments, const Options& opti
   }));
   std::string text;
   for (const auto& [kind, count] : kinds) {
-    text += absl::StrFormat(arguments.json ? "%s\"%s\":%d" : "%s%s %d", text.empty() ? "" : ", ", kind, count);
+    if (!text.empty()) text += ", ";
+    text += arguments.json ? absl::StrFormat("\"%s\":%d", kind, count) : absl::StrFormat("%s %d", kind, count);
   }
   const std::uint64_t records = journal.end() + 1 - journal.first();
   if (arguments.json) {

@@ -99,7 +99,7 @@ Instant Agent::State::NextLinkWake() const {
     if (!link.unproven) next = std::min(next, life.beat_at);
   }
   if (attached()) {
-    next = std::min({next, PingAt(), After(life.heard_control, 2 * Patience()), speech.notice_at, output.DueAt()});
+    next = std::min({next, PingAt(), After(life.heard_control, Patience()), speech.notice_at, output.DueAt()});
     if (outbox.unsent() > 0) next = std::min(next, speech.batch_until);
     if (!outbox.empty()) next = std::min(next, speech.resend_at);
   }

@@ -48,7 +48,7 @@ Instant Agent::State::FenceAt() const { return After(life.heard, config.self_fen
 
 // Silence is broken by asking, well before it counts as the broker's: any answer renews.
 Instant Agent::State::PingAt() const {
-  const Instant silent = std::min(After(life.heard, config.self_fence / 2), After(life.heard_control, Patience()));
+  const Instant silent = std::min(After(life.heard, config.self_fence / 2), After(life.heard_control, Patience() / 2));
   return std::max(silent, After(life.pinged, link.terms.heartbeat_interval));
 }
 
@@ -59,7 +59,7 @@ void Agent::State::TendLiveness() {
                                 FormatDuration(now - life.heard)));
     TendLink();
   }
-  if (attached() && now >= After(life.heard_control, 2 * Patience())) {
+  if (attached() && now >= After(life.heard_control, Patience())) {
     Doubt(false,
           absl::StrFormat("the control channel has been silent for %s", FormatDuration(now - life.heard_control)));
     TendLink();
@@ -87,7 +87,7 @@ void Agent::State::SendBeat() {
   beat.incarnation = config.incarnation;
   beat.orders_through = link.orders_through;
   beat.reports_through = outbox.newest();
-  beat.running = slots.busy();
+  beat.running = StillRunning();
   beat.queued = static_cast<std::uint32_t>(backlog.size());
   if (!BeatsByControlOnly()) {
     beat.number = ++life.beats;

@@ -157,6 +157,8 @@ class Core {
   void CheckSessions(const std::vector<std::uint32_t>& due);
   void CheckSession(Session& session);
   bool Expired(const Session& session) const;
+  Instant PingAt(const Session& session) const;
+  void Compare(Session& session, const Beat& beat);
   bool SuspectOurselves(const std::vector<std::uint32_t>& due);
   Duration IntervalFor(std::size_t sessions) const;
 

@@ -10,6 +10,8 @@ namespace {
 
 constexpr int kSilentIntervals = 3;  // of a heartbeat channel that is taken for down
 constexpr int kPingIntervals = 2;    // of silence before the control channel is tried
+constexpr int kPingShare = 3;        // of a lease: the last such part of it is for an answer on the control channel
+constexpr int kStrangeBeats = 2;     // in a row that do not add up, before the worker is asked what it holds
 constexpr std::size_t kMassSessions = 5;
 
 }  // namespace
@@ -69,6 +71,26 @@ void Core::OnBeat(PeerId peer, const Beat& beat, bool on_heartbeat_channel) {
   session->last_beat = beat.number;
   HeardOf(*session, on_heartbeat_channel);
   Acknowledge(*session, beat.orders_through);
+  Compare(*session, beat);
+}
+
+// When both sides have all that the other has said, they hold the same attempts. Should they not, whatever went wrong,
+// a hello sets it right; a task that one side has forgotten must not wait for ever. An answer to a hello may be on its
+// way, so that one strange beat means nothing.
+void Core::Compare(Session& session, const Beat& beat) {
+  const bool level = session.link == Link::kLive && !session.has_orders &&
+                     session.orders_acked == session.orders_sent && beat.orders_through == session.orders_sent &&
+                     beat.reports_through == session.reports_through;
+  if (!level || std::uint64_t{beat.running} + beat.queued == session.held) {
+    session.strange_beats = 0;
+    return;
+  }
+  if (++session.strange_beats < kStrangeBeats) return;
+  session.strange_beats = 0;
+  Say(Severity::kWarning, absl::StrFormat("worker %s holds %d attempts and should hold %d: asking it which",
+                                          session.Title(), std::uint64_t{beat.running} + beat.queued, session.held));
+  Refuse(session.peer, RefusalCode::kUnknownSession, "you and the broker disagree on what you hold: say hello again",
+         true);
 }
 
 // Many workers beat more slowly, so that all of them together stay cheap; never so slowly that a lease is at risk.
@@ -77,18 +99,26 @@ Duration Core::IntervalFor(std::size_t sessions) const {
   return std::max(config_.heartbeat_interval, std::min<Duration>(scaled, config_.lease / 3));
 }
 
+// Beats alone keep nobody: what is assigned and what comes of it go over the control channel, and one that is dead in a
+// way that TCP does not see would hold its tasks for ever.
 bool Core::Expired(const Session& session) const {
-  const Instant since = session.link == Link::kAway ? session.away_since : session.last_heard;
+  const Instant since = session.link == Link::kAway ? session.away_since : session.last_control;
   return now_ >= since + config_.lease;
+}
+
+// When the worker should be asked for a word on the control channel.
+Instant Core::PingAt(const Session& session) const {
+  const Instant silent = std::min(session.last_heard + kPingIntervals * session.interval,
+                                  session.last_control + config_.lease - config_.lease / kPingShare);
+  return std::max(silent, session.last_ping + session.interval);
 }
 
 Instant Core::DueOfSession(const Session& session) const {
   if (session.link == Link::kLost) return session.lost_at + 2 * config_.lease;
   const Instant guard = mass_guard_ ? mass_guard_until_ : Instant::min();
   if (session.link == Link::kAway) return std::max(session.away_since + config_.lease, guard);
-  Instant due = std::max(session.last_heard + config_.lease, guard);
-  due = std::min(
-      due, std::max(session.last_heard + kPingIntervals * session.interval, session.last_ping + session.interval));
+  Instant due = std::max(session.last_control + config_.lease, guard);
+  due = std::min(due, PingAt(session));
   if (!config_.planes.heartbeat.empty() && !session.degraded) {
     const Instant silent = session.last_heartbeat + kSilentIntervals * session.interval;
     due = std::min(due, std::max(silent, session.degrade_check));
@@ -150,15 +180,17 @@ void Core::CheckSession(Session& session) {
   }
   const bool guarded = mass_guard_ && now_ < mass_guard_until_;
   if (Expired(session) && !guarded) {
+    const bool beats = session.link == Link::kLive && now_ < session.last_heard + config_.lease;
+    const char* const on_beats = beats ? " but for its heartbeats" : "";
     return EndSession(session, Departure::kCrash,
-                      absl::StrFormat("was silent for more than %s", FormatDuration(config_.lease)));
+                      absl::StrFormat("was silent%s for more than %s", on_beats, FormatDuration(config_.lease)));
   }
   if (session.link == Link::kAway) return Arm(session);
   if (session.challenger && now_ >= session.challenger->deadline) {
     return EndSession(session, Departure::kCrash, "did not answer, and was replaced by a new process");
   }
   if (!session.unacked.empty() && now_ >= session.orders_sent_at + session.interval) Resend(session);
-  if (now_ >= session.last_heard + kPingIntervals * session.interval && now_ >= session.last_ping + session.interval) {
+  if (now_ >= PingAt(session)) {
     session.last_ping = now_;
     SendTo(session.peer, Ping{.nonce = ++next_nonce_});
   }

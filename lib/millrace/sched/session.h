@@ -75,6 +75,7 @@ struct Session {
   Instant lost_at{};
   bool degraded = false;
   std::uint64_t last_beat = 0;
+  int strange_beats = 0;      // in a row, of those that count other attempts than we do
   Instant timer_at = kNever;  // its earliest entry among the timers
   std::optional<Challenger> challenger;
 

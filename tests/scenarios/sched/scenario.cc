@@ -206,13 +206,17 @@ bool Scenario::FromWorker(const Line& line) {
     return Say(worker.peer, std::move(report)), true;
   }
   if (verb == "beat") {
+    std::uint32_t held = 0;  // as many as the broker believes
+    for (const WorkerView& row : scheduler_->Workers(now_)) {
+      if (row.name == line.words[1]) held = row.running + row.prefetched;
+    }
     Step(Heard{.peer = {},
                .message = Beat{.session = worker.session,
                                .incarnation = {worker.incarnation},
                                .number = ++worker.beats,
                                .orders_through = worker.orders,
-                               .reports_through = 0,
-                               .running = 0,
+                               .reports_through = worker.recorded,
+                               .running = held,
                                .queued = 0},
                .on_heartbeat_channel = true});
     return true;
@@ -259,7 +263,9 @@ void Scenario::Advance(const Line& line) {
     if (beating && now_ >= beat) {
       for (auto& [name, worker] : workers_) {
         if (!line.Has("deaf")) worker.orders = worker.received;
-        if (worker.peer.valid()) FromWorker(SplitLine("beat " + name));
+        if (!worker.peer.valid()) continue;
+        FromWorker(SplitLine("beat " + name));
+        FromWorker(SplitLine("pong " + name));
       }
       beat = now_ + std::chrono::seconds(1);
     }

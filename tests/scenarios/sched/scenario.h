@@ -11,8 +11,8 @@
 //   again W                     all reports of the worker, from its first, once more
 //   started W TASK, ack W [N], beat W, pong W [nonce=N], gone W [dead], goodbye W
 //   advance DURATION [beating [deaf]]
-//                               lets time pass; `beating`: connected workers beat, and acknowledge what they were sent
-//                               unless they are deaf
+//                               lets time pass; `beating`: connected workers beat, answer pings, and acknowledge what
+//                               they were sent unless they are deaf
 //   recalled INDEX hit|miss, cancel [TEXT], drain W, release
 //   run, tasks, workers, broker, why TASK, result TASK
 //   restart                     a new broker on the journal of the old one

@@ -34,7 +34,7 @@ TEST(Liveness, A50_AnIdleWorkerSaysNothingButHeartbeats) {
   EXPECT_LE(rig.Published<Beat>().size(), 121u);
   EXPECT_LE(rig.All<Send>().size(), 60u);
   EXPECT_EQ(rig.Sent<Beat>().size() + rig.Sent<Ping>().size(), rig.All<Send>().size());
-  EXPECT_GE(rig.Sent<Beat>().size(), 10u) << "the control channel is proved as well";
+  EXPECT_GE(rig.Sent<Ping>().size(), 10u) << "the control channel is proved as well";
 }
 
 TEST(Liveness, A12_WithoutBeaconsTheBeatsTakeTheControlChannelToo) {
@@ -174,7 +174,7 @@ TEST(Liveness, ADeafControlChannelIsFoundOutThoughBeaconsCome) {
       rig.HearBeacon();
     }
   };
-  pass_with_beacons(59);
+  pass_with_beacons(29);
   EXPECT_THAT(rig.Sent<Hello>(), IsEmpty());
   pass_with_beacons(1);
   EXPECT_THAT(rig.Sent<Hello>(), SizeIs(1));

@@ -41,6 +41,7 @@ TEST(LivenessTest, BeatsKeepAWorkerAndOldOnesDoNot) {
   const Beat beat{.session = worker.session, .incarnation = worker.incarnation, .number = 1};
   rig.Advance(seconds(20));
   rig.Step(Heard{.peer = {}, .message = beat, .on_heartbeat_channel = true});
+  rig.Say(worker.peer, Pong{.nonce = rig.Last<Ping>(worker.peer).value().nonce});
   rig.Advance(seconds(20));
   EXPECT_EQ(rig.scheduler->Workers(rig.now).at(0).state, WorkerState::kIdle);
   rig.Step(Heard{.peer = {}, .message = beat, .on_heartbeat_channel = true});
@@ -77,6 +78,63 @@ TEST(LivenessTest, ASilentWorkerIsPingedAndAPongKeepsIt) {
     rig.Say(peer, Pong{.nonce = ping->nonce});
   }
   EXPECT_EQ(rig.scheduler->Workers(rig.now).at(0).state, WorkerState::kIdle);
+}
+
+// Half-open: what it publishes arrives, and nothing of what is said on the control channel, one way or both.
+TEST(LivenessTest, A01_BeatsAloneKeepNobodyBeyondALease) {
+  Config config = TestConfig();
+  config.planes.heartbeat = "tcp://b:8081";
+  Rig rig(config);
+  Rig::Worker& worker = rig.Join("w1");
+  rig.Submit(Job().Task("a").spec);
+  rig.Join("w2");
+  Beat beat{.session = worker.session, .incarnation = worker.incarnation, .number = 0};
+  const PeerId peer = worker.peer;
+  worker.silent = true;
+  for (int second = 1; second <= 29; ++second) {
+    rig.AdvanceBeating(seconds(1));
+    ++beat.number;
+    rig.Step(Heard{.peer = {}, .message = beat, .on_heartbeat_channel = true});
+  }
+  EXPECT_FALSE(rig.AttemptOf("w2", "a").valid());
+  EXPECT_FALSE(rig.Sent<Ping>(peer).empty()) << "it could have answered";
+  rig.AdvanceBeating(seconds(2));
+  EXPECT_TRUE(rig.AttemptOf("w2", "a").valid());
+  EXPECT_THAT(rig.Notes(), HasSubstr("was silent but for its heartbeats for more than 30.0s"));
+}
+
+TEST(LivenessTest, A06_AWorkerThatHasForgottenAnAttemptIsAskedAndGetsItAgain) {
+  Rig rig;
+  Rig::Worker& worker = rig.Join("w1");
+  rig.Submit(Job().Task("a").spec);
+  rig.Ack("w1");
+  const AttemptId attempt = rig.AttemptOf("w1", "a");
+  const PeerId peer = worker.peer;
+  rig.AdvanceBeating(seconds(5));
+  EXPECT_TRUE(rig.Sent<Refused>(peer).empty()) << "what it says adds up";
+  worker.holds = 0;
+  rig.AdvanceBeating(seconds(1));
+  EXPECT_TRUE(rig.Sent<Refused>(peer).empty()) << "once may be a matter of timing";
+  rig.AdvanceBeating(seconds(1));
+  ASSERT_EQ(rig.Sent<Refused>(peer).size(), 1u);
+  EXPECT_TRUE(rig.Last<Refused>(peer)->retryable);
+  EXPECT_THAT(rig.Notes(), HasSubstr("holds 0 attempts and should hold 1"));
+  rig.Clear();
+  rig.Join("w1");
+  EXPECT_EQ(rig.AttemptOf("w1", "a"), attempt);
+}
+
+TEST(LivenessTest, OrdersOrReportsOnTheirWayAreNoDisagreement) {
+  Rig rig;
+  Rig::Worker& worker = rig.Join("w1");
+  worker.holds = 0;
+  rig.Submit(Job().Task("a").spec);
+  rig.AdvanceBeating(seconds(10));  // it has not taken the order
+  EXPECT_TRUE(rig.Sent<Refused>(worker.peer).empty());
+  rig.Ack("w1");
+  worker.reports = 1;  // made, and not here yet
+  rig.AdvanceBeating(seconds(10));
+  EXPECT_TRUE(rig.Sent<Refused>(worker.peer).empty());
 }
 
 TEST(LivenessTest, OurOwnSleepExtendsTheLeases) {

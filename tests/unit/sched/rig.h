@@ -117,7 +117,9 @@ class Rig {
         Say(worker.peer, Beat{.session = worker.session,
                               .incarnation = worker.incarnation,
                               .number = ++worker.beats,
-                              .orders_through = worker.orders_through});
+                              .orders_through = worker.orders_through,
+                              .reports_through = worker.reports,
+                              .running = worker.holds.value_or(HeldBy(name))});
       }
       Advance(std::min<Duration>(end - now, seconds(1)));
     }
@@ -131,7 +133,14 @@ class Rig {
     std::uint64_t reports = 0;
     std::uint64_t orders_through = 0;
     bool silent = false;
+    std::optional<std::uint32_t> holds{};  // what its beats say; nothing = what the broker believes
   };
+  std::uint32_t HeldBy(const std::string& name) const {
+    for (const WorkerView& row : scheduler->Workers(now)) {
+      if (row.name == name) return row.running + row.prefetched;
+    }
+    return 0;
+  }
 
   // Connects (or reconnects) and says hello; takes the session from the Welcome.
   Worker& Join(const std::string& name, const WorkerSpec& spec = {}) {
