@@ -5,7 +5,7 @@
 usage: programs_test.py BUILD_DIR [NAME...]
 
 Each test gets a fleet of its own; several run side by side, since they mostly wait. The tests are the functions of
-THEMES whose names begin with the number of an acceptance statement, or with a_ or an_.
+THEMES whose names begin with the number of an acceptance statement, with G_ (an old bug of this field), a_ or an_.
 """
 
 import concurrent.futures
@@ -19,15 +19,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import fail_points  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
+import old_bugs  # noqa: E402
 import operation  # noqa: E402
 import pipelines  # noqa: E402
 import restarts  # noqa: E402
 import wires  # noqa: E402
 from fleet import Fleet  # noqa: E402
 
-THEMES = (losses, restarts, fail_points, links, wires, pipelines, operation)
+THEMES = (losses, restarts, fail_points, links, wires, pipelines, operation, old_bugs)
 SIDE_BY_SIDE = 4
-TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|an?_", name)]
+TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|G_|an?_", name)]
 
 
 def run(build, test):

@@ -136,7 +136,7 @@ def A43_a_client_that_never_reads_costs_the_broker_little(fleet):
     fleet.start_workers("w1")
     run = fleet.submit("name: x\nmodules: {a: {run: 'touch on; while [ ! -e go ]; do sleep 0.05; done; "
                        "yes 0123456789012345678901234567890123456789 | head -c 20000000'}}\n")
-    watcher = fleet.start("watcher", "zmqctl", "logs", "-f", run)
+    watcher = fleet.start("watcher", "zmqctl", "logs", "-f", "--run", run)
     wait_for("the task", (fleet.work / "on").exists)
     watcher.send_signal(signal.SIGSTOP)
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -117,8 +118,10 @@ int PlayMany(const Options& options) {
       break;
     }
   }
-  std::printf("%" PRIu64 " schedules, %" PRIu64 " failed; %.0f a minute, %" PRIu64 " deeds each\n", played, failed,
-              static_cast<double>(played) / seconds() * 60, played == 0 ? 0 : deeds / played);
+  // A core's minute, whoever else may want it.
+  const double busy = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  std::printf("%" PRIu64 " schedules, %" PRIu64 " failed; %.0f a minute of a core, %" PRIu64 " deeds each\n", played,
+              failed, static_cast<double>(played) / busy * 60, played == 0 ? 0 : deeds / played);
   return failed == 0 ? 0 : 1;
 }
 

@@ -74,7 +74,9 @@ void Agent::State::SendOutput() {
 }
 
 void Agent::State::OnRecorded(const Recorded& recorded) {
-  if (recorded.session != link.session) return;
+  // While a hello is out, its first_report is our word: a new session counts our reports from there, and would wait for
+  // ever for one that its predecessor had recorded and we have forgotten.
+  if (link.awaiting || recorded.session != link.session) return;
   if (!outbox.Record(recorded.through)) return;
   speech.resend_delay = kResendFirst;
   speech.resend_at = outbox.empty() ? kNever : After(now, kResendFirst);

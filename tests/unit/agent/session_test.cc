@@ -13,6 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 Held HeldAs(std::uint64_t attempt, HeldState state) { return {.attempt = AttemptId{attempt}, .state = state}; }
@@ -210,6 +211,25 @@ TEST(Session, ABrokerThatShutsDownIsDialledAgainWhileWorkGoesOn) {
   rig.Pass(seconds(30));
   EXPECT_THAT(rig.All<Reconnect>(), Not(IsEmpty()));
   EXPECT_THAT(rig.All<Terminate>(), IsEmpty());
+}
+
+TEST(Session, A06_WhatAHelloHasSaidIsUnrecordedIsSaidAgainToANewSession) {
+  Rig rig;
+  rig.Attach();
+  rig.GiveTask(1);
+  rig.Finish(0, 1);
+  rig.Pass(seconds(3));
+  rig.Say(Refused{.code = RefusalCode::kUnknownSession, .reason = "x", .retryable = true});
+  ASSERT_THAT(rig.Sent<Hello>(), Not(IsEmpty()));
+  EXPECT_EQ(rig.Sent<Hello>().back().first_report, 1u);
+  rig.Record(1);  // by the old session, and long on its way
+  rig.Clear();
+  Welcome welcome = rig.Terms(2);
+  welcome.drop.push_back({1});
+  rig.Greet(welcome);
+  rig.Pass(seconds(1));
+  ASSERT_THAT(rig.Sent<Report>(), Not(IsEmpty()));
+  EXPECT_EQ(rig.Sent<Report>().front().first_number, 1u);
 }
 
 TEST(Session, A05_DiallingBacksOffAndEndsAfterABound) {
