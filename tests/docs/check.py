@@ -33,7 +33,8 @@ FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --
                  --create-home --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb""".split())
 # What a step finds in its environment, and what tests look for in theirs.
 VARIABLES = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
-                   MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS MILLRACE_REWRITE_GOLDEN""".split())
+                   MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS MILLRACE_REWRITE_GOLDEN
+                   MILLRACE_FAIL_POINT""".split())
 
 
 def documents(root):
@@ -104,6 +105,17 @@ def check_names(file, known, root):
     return "\n".join(problems) or None
 
 
+def check_faults(root):
+    """Tests that docs/faults.md names and that are nowhere."""
+    text = "".join(file.read_text(encoding="utf-8") for folder in ("unit", "conformance", "e2e", "chaos")
+                   for file in sorted((root / "tests" / folder).rglob("*")) if file.suffix in (".cc", ".py"))
+    rows = [line for line in (root / "docs/faults.md").read_text(encoding="utf-8").split("\n") if line.count("|") == 4]
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[3])]
+    assert len(names) > 40, names
+    return "\n".join(f"docs/faults.md: no test is named {name}" for name in names
+                     if not re.search(rf"\b{name}\b", text)) or None
+
+
 def cases(build, root, scratch):
     """(name, problem or None, why skipped or None), one after another."""
     zmqctl = str(build / "tools/zmqctl")
@@ -114,6 +126,7 @@ def cases(build, root, scratch):
     for language, least in (("cpp", 1), ("yaml", 5)):
         count = sum(block.language == language and not block.partial for block in blocks)
         yield f"there are {language} blocks", None if count >= least else f"{count} of at least {least}", None
+    yield "docs/faults.md names tests", check_faults(root), None
     for block in blocks:
         where = f"{block.file}:{block.line}"
         skipped = "a part" if block.partial else None

@@ -83,7 +83,8 @@ modules:
 def G_the_submitter_hangs_when_the_broker_dies(fleet):
     fleet.start_broker()
     fleet.start_workers("w1")
-    submitter = fleet.start("submitter", "zmqctl", "submit", fleet.pipeline(TWELVE), "--wait", "--broker-lost-timeout", "2s")
+    submitter = fleet.start("submitter", "zmqctl", "submit", fleet.pipeline(TWELVE), "--wait",
+                            "--broker-lost-timeout", "2s")
     wait_for("two tasks to run", lambda: len(lines(fleet.work / "started")) == 2)
     fleet.kill("broker")
     wait_for("the submitter to give up", lambda: submitter.poll() is not None)
