@@ -86,15 +86,17 @@ Duration Makespan(int workers, std::int64_t slots, int tasks, Duration each, Dur
       it = arrivals.erase(it);
     }
     for (auto& [name, list] : held) {
+      std::vector<AttemptReport> ended;  // clang 14 captures no structured binding
       std::erase_if(list, [&](const Held& one) {
         if (one.ends > rig.now) return false;
         AttemptReport report;
         report.attempt = one.attempt;
         report.outcome = Outcome::kSucceeded;
         report.execution = each;
-        reports[name].push_back(report);
+        ended.push_back(report);
         return true;
       });
+      if (!ended.empty()) reports[name] = std::move(ended);
       std::int64_t used = 0;
       for (Held& one : list) {
         if (++used > slots) break;
