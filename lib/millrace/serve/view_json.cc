@@ -101,7 +101,8 @@ Json ToJson(const TaskView& task) {
     json["failure"] = {{"message", task.failure.message},     {"exception", task.failure.exception},
                        {"exit_code", task.failure.exit_code}, {"signal", task.failure.signal},
                        {"output", task.failure.output},       {"worker", task.failure.worker},
-                       {"host", task.failure.host},           {"try", task.failure.try_number}};
+                       {"host", task.failure.host},           {"try", task.failure.try_number},
+                       {"out_of_memory", task.failure.out_of_memory}};
   }
   return json;
 }
