@@ -63,6 +63,7 @@ struct SlotDied {
   std::optional<SlotDone> done{};
   std::int64_t memory_used = 0;  // bytes, when the tree was killed for being over its memory_limit
   bool oom_killed = false;       // the kernel killed it because the machine or a cgroup of others had no memory left
+  bool supervisor_lost = false;  // somebody killed what watched over the tree, which was killed with it
 };
 enum class StopKind : std::uint8_t {
   kDrain,  // SIGTERM, or the program is done: finish what runs

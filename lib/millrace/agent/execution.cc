@@ -98,7 +98,8 @@ void Agent::State::On(SlotDied event) {
   const Death death{.exit_code = event.exit_code,
                     .signal = event.signal,
                     .memory_used = event.memory_used,
-                    .oom_killed = event.oom_killed};
+                    .oom_killed = event.oom_killed,
+                    .supervisor_lost = event.supervisor_lost};
   if (!slot.busy() || slot.in_process) {
     return Tell(Severity::kInfo,
                 absl::StrFormat("slot %d: the idle module process ended: %s", event.slot, Describe(death)));

@@ -14,6 +14,8 @@ namespace millrace::agent {
 namespace {
 
 constexpr std::int32_t kExitTempFail = 75;
+// A module may kill what watches over it. Up to this try of its task that is taken for an accident.
+constexpr std::uint32_t kTriesBeforeSuspicion = 3;
 
 struct SignalName {
   int number;
@@ -110,6 +112,9 @@ std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> d
   } else if (slot.cause == StopCause::kCancel) {
     report.outcome = Outcome::kCancelled;
     report.failure.message = "cancelled while it ran";
+  } else if (death.has_value() && death->supervisor_lost && slot.try_number <= kTriesBeforeSuspicion) {
+    report.outcome = Outcome::kLost;  // goes back to the queue, and no retry is consumed
+    report.failure.message = "the supervisor of its slot was killed: " + Describe(*death);
   } else {
     Crash(death.value_or(Death{}), report);
   }

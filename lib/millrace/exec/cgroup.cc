@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/exec/cgroup.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,11 +10,11 @@
 #include <cstdlib>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_split.h"
 #include "millrace/base/status.h"
+#include "millrace/exec/fd.h"
 #include "millrace/exec/small_file.h"
 
 namespace millrace::exec {
@@ -20,6 +22,7 @@ namespace {
 
 constexpr std::string_view kNamePrefix = "millrace-slot-";
 constexpr char kWorkerName[] = "millrace-worker";
+constexpr std::chrono::milliseconds kDying(200);  // killed processes are members of their group until they are gone
 
 std::vector<std::string> Words(std::string_view text, char separator) {
   return absl::StrSplit(Av(text), separator, absl::SkipEmpty());
@@ -68,7 +71,7 @@ void SwitchMemoryOn(const std::filesystem::path& home) {
 }
 
 std::filesystem::path Prepare() {
-  const std::filesystem::path home = FindCgroup(OwnFile("cgroup"), OwnFile("mountinfo"));
+  const std::filesystem::path home = Cgroup::OfThisProcess().folder();
   if (home.empty() || access(home.c_str(), W_OK | X_OK) != 0 || access((home / "cgroup.procs").c_str(), W_OK) != 0) {
     return {};
   }
@@ -108,13 +111,13 @@ Cgroup Cgroup::Make(const std::filesystem::path& parent, std::string_view mark) 
   return mkdir(made.folder_.c_str(), 0755) == 0 ? made : Cgroup();
 }
 
+Cgroup Cgroup::OfThisProcess() { return Cgroup(FindCgroup(OwnFile("cgroup"), OwnFile("mountinfo"))); }
+
 std::string_view Cgroup::MarkOf(std::string_view name) {
   return name.substr(0, kNamePrefix.size()) == kNamePrefix ? name.substr(kNamePrefix.size()) : std::string_view();
 }
 
-bool Cgroup::Add(pid_t pid) const {
-  return exists() && WriteSmallFile(folder_ / "cgroup.procs", std::to_string(pid));
-}
+bool Cgroup::Add(pid_t pid) const { return exists() && WriteSmallFile(folder_ / "cgroup.procs", std::to_string(pid)); }
 
 bool Cgroup::Kill() const { return exists() && WriteSmallFile(folder_ / "cgroup.kill", "1"); }
 
@@ -130,12 +133,19 @@ bool Cgroup::Remove() const {
 }
 
 bool Cgroup::KillAndRemove() const {
+  if (!exists()) return true;
   Kill();
-  for (int tries = 0; tries < 100; ++tries) {
-    if (!exists() || Remove() || access(folder_.c_str(), F_OK) != 0) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const UniqueFd events(open((folder_ / "cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+  const auto until = std::chrono::steady_clock::now() + kDying;
+  for (;;) {
+    char text[256];
+    [[maybe_unused]] const ssize_t size = pread(events.get(), text, sizeof text, 0);  // poll tells of changes since
+    if (Remove() || access(folder_.c_str(), F_OK) != 0) return true;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd changed{events.get(), POLLPRI, 0};
+    poll(&changed, 1, static_cast<int>(left.count()));
   }
-  return false;
 }
 
 bool Cgroup::LimitMemory(std::int64_t limit) const {

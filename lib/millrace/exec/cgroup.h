@@ -33,6 +33,8 @@ class Cgroup {
 
   // A new group for the slot with this mark (leftovers.h); none where that is not possible.
   static Cgroup Make(const std::filesystem::path& parent, std::string_view mark);
+  // The one that this process is in; none where there is none within sight.
+  static Cgroup OfThisProcess();
   // The mark of such a group by the name of its folder; "" when it is no such group.
   static std::string_view MarkOf(std::string_view name);
 
@@ -44,7 +46,7 @@ class Cgroup {
   bool Kill() const;
   // With all groups below it. False while processes are left.
   bool Remove() const;
-  // Both. The dying count as members for a moment longer, which it waits for, up to a fifth of a second.
+  // Both. Waits for the dying to be gone, a fifth of a second at most.
   bool KillAndRemove() const;
 
   // Bytes for all in it together, on top of what they hold now; 0 lifts the limit. No swap, and all die together.

@@ -22,8 +22,8 @@ std::string NewSlotMark();
 // nothing is left, for at most a second. Returns how many it signalled.
 int KillMarked(std::string_view mark, pid_t supervisor);
 
-// Kills all marked processes whose worker is dead, and what is in its slots' cgroups. For the start of a worker; returns
-// how many it signalled, not counting those of the kernel.
+// Kills all marked processes whose worker is dead, and what is in its slots' cgroups. For the start of a worker;
+// returns how many it signalled, not counting those of the kernel.
 int KillLeftovers();
 
 }  // namespace millrace::exec

@@ -65,9 +65,8 @@ std::optional<std::int64_t> MemoryWatch::Look(pid_t supervisor, pid_t host, Dura
 }
 
 Duration MemoryWatch::PauseAfter(std::int64_t room, Duration cost) {
-  using Seconds = std::chrono::duration<double>;
-  const auto until_full =
-      std::chrono::duration_cast<Duration>(Seconds(static_cast<double>(room) / static_cast<double>(kFastestGrowth)));
+  const std::int64_t free = std::clamp<std::int64_t>(room, 0, kFastestGrowth);
+  const Duration until_full(free * Duration(std::chrono::seconds(1)).count() / kFastestGrowth);
   return std::max(std::clamp(until_full, kShortestPause, kLongestPause), cost * 10);
 }
 

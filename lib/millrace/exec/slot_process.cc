@@ -87,6 +87,7 @@ SlotProcess::~SlotProcess() {
   control_.Reset();  // the supervisor's sign to end everything
   channel_.Reset();
   if (supervisor_.pid != 0) LoseSupervisor();
+  cgroup_.Remove();  // of one that could not be started
 }
 
 absl::StatusOr<std::unique_ptr<SlotProcess>> SlotProcess::Start(SlotOptions options) {
@@ -104,7 +105,7 @@ absl::Status SlotProcess::StartSupervisor() {
   MILLRACE_ASSIGN_OR_RETURN(SocketPair control, MakeSocketPair(SOCK_SEQPACKET));
   SpawnRequest request;
   request.program = "/proc/self/exe";  // also when the file has been replaced by a newer version meanwhile
-  cgroup_ = Cgroup::Make(SlotCgroups(), mark_);
+  if (options_.cgroup) cgroup_ = Cgroup::Make(SlotCgroups(), mark_);
   request.argv = {program_invocation_name, kSupervisorWord, std::to_string(getpid()), cgroup_.folder()};
   request.argv.insert(request.argv.end(), options_.host_args.begin(), options_.host_args.end());
   request.env = options_.env;

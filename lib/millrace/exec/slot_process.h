@@ -35,6 +35,7 @@ struct SlotOptions {
   std::filesystem::path directory;  // where the host starts; empty: ours
   std::size_t max_frame = kDefaultMaxFrame;  // bytes, either way
   int output_fd = -1;  // what becomes the stdout and stderr of the host; -1: it shares ours. Not taken over.
+  bool cgroup = true;  // have one of its own where we may make some; else the supervisor does without
 };
 
 struct HostStarted {
@@ -44,8 +45,8 @@ struct HostExited {
   ExitStatus status;
   bool started = true;  // false: it could not be started at all; the reason is on stderr
 };
-// Before HostExited: what the tree used, over the limit of LimitMemory, so that it is being killed; 0: the kernel killed
-// some of it because memory was out, but not by that limit.
+// Before HostExited: what the tree used, over the limit of LimitMemory, so that it is being killed; 0: the kernel
+// killed some of it because memory was out, but not by that limit.
 struct OutOfMemory {
   std::int64_t used = 0;  // bytes
 };

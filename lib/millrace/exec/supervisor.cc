@@ -59,7 +59,7 @@ Environment OwnEnvironment() {
 class Supervisor {
  public:
   Supervisor(pid_t worker, Cgroup cgroup, std::vector<std::string> host_argv)
-      : worker_(worker), cgroup_(std::move(cgroup)), host_argv_(std::move(host_argv)) {}
+      : worker_(worker), cgroup_(std::move(cgroup)), home_(Cgroup::OfThisProcess()), host_argv_(std::move(host_argv)) {}
 
   int Run();
 
@@ -87,7 +87,8 @@ class Supervisor {
   void Report(ControlKind kind, ExitStatus exit = {}, std::int64_t value = 0);
 
   const pid_t worker_;
-  Cgroup cgroup_;
+  Cgroup cgroup_;      // of the host and all below it
+  const Cgroup home_;  // ours
   const std::vector<std::string> host_argv_;
   UniqueFd control_{kControlFd};
   UniqueFd signals_;
@@ -98,10 +99,10 @@ class Supervisor {
   bool orphaned_ = false;
   Duration kill_at_{};
   Duration orphaned_at_{};
-  MemoryWatch memory_;      // on while an attempt has a limit that no cgroup holds
-  std::int64_t limit_ = 0;  // of the memory that the attempt may take; 0 = none
+  MemoryWatch memory_;          // on while an attempt has a limit that no cgroup holds
+  std::int64_t limit_ = 0;      // of the memory that the attempt may take; 0 = none
   std::int64_t oom_kills_ = 0;  // of the kernel in our cgroup, before the attempt
-  int passes_ = 0;  // of killing, since the last time the tree was well
+  int passes_ = 0;              // of killing, since the last time the tree was well
 };
 
 bool Supervisor::SetUp() {
@@ -148,7 +149,12 @@ void Supervisor::StartHost(UniqueFd channel) {
   request.argv = host_argv_;
   request.env = OwnEnvironment();
   request.descriptors.emplace_back(channel.get(), kHostChannelFd);
+  // It must be born there: moved later, it could have started others already. (posix_spawn cannot say where before
+  // glibc 2.39.)
+  const bool inside = cgroup_.Add(getpid());
   const absl::StatusOr<Child> child = Spawn(request);
+  if (!inside || !home_.Add(getpid())) cgroup_ = Cgroup();  // killing it would be no use, or our own end
+  oom_kills_ = cgroup_.OomKills();
   if (!child.ok()) {
     std::fprintf(stderr, "millrace supervisor: %s\n", std::string(child.status().message()).c_str());
     Report(ControlKind::kHostExited, {127, 0}, EIO);
@@ -156,9 +162,6 @@ void Supervisor::StartHost(UniqueFd channel) {
     return;
   }
   host_ = child->pid;
-  // In time: it starts nothing before its first attempt. And what should slip out is still below us.
-  if (!cgroup_.Add(host_)) cgroup_ = Cgroup();
-  oom_kills_ = cgroup_.OomKills();
   phase_ = Phase::kRunning;
   passes_ = 0;
   Report(ControlKind::kHostStarted, {}, host_);

@@ -23,8 +23,7 @@ enum class Isolation : std::uint8_t {
   kInProcess,  // on a thread of the worker: for microsecond tasks and debugging; stopped cooperatively
 };
 
-// The least memory_limit that is taken: the module's process needs some of it for itself, and a number without a unit is
-// bytes.
+// The least memory_limit that is taken: the module's process needs some of it for itself, and a number alone is bytes.
 inline constexpr std::int64_t kLeastMemoryLimit = 16 << 20;
 
 struct Policy {

@@ -23,7 +23,7 @@ struct SlotSet::HostSlot {
   std::unique_ptr<exec::SlotProcess> process;
   bool host_alive = false;
   exec::ExitStatus last_exit;
-  std::optional<SlotDone> held;  // what it said at its end, until that is done
+  std::optional<SlotDone> held;                    // what it said at its end, until that is done
   std::optional<exec::OutOfMemory> out_of_memory;  // told ahead of the end of the host
 };
 
@@ -186,7 +186,9 @@ void SlotSet::CollectHost(std::uint32_t index, std::vector<agent::Event>& events
     } else if (std::holds_alternative<exec::TreeEmpty>(event)) {
       events.push_back(DeathOf(index, slot.last_exit));
     } else if (const auto* lost = std::get_if<exec::SupervisorLost>(&event)) {
-      events.push_back(DeathOf(index, lost->status));
+      agent::SlotDied died = DeathOf(index, lost->status);
+      died.supervisor_lost = true;
+      events.push_back(std::move(died));
       slot.process.reset();
       return;
     }
