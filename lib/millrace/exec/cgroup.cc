@@ -160,10 +160,10 @@ bool Cgroup::LimitMemory(std::int64_t limit) const {
   return WriteSmallFile(folder_ / "memory.max", std::to_string(limit + held));
 }
 
-std::int64_t Cgroup::OomKills() const { return exists() ? NumberIn(folder_ / "memory.events", "oom_kill") : 0; }
-
-std::int64_t Cgroup::MemoryPeak() const {
-  return exists() ? std::strtoll(ReadSmallFile(folder_ / "memory.peak").c_str(), nullptr, 10) : 0;
+Cgroup::MemoryEvents Cgroup::CountMemoryEvents() const {
+  if (!exists()) return {};
+  const std::string events = folder_ / "memory.events";
+  return {NumberIn(events, "oom"), NumberIn(events, "oom_kill")};
 }
 
 }  // namespace millrace::exec

@@ -52,10 +52,13 @@ class Cgroup {
   // Bytes for all in it together, on top of what they hold now; 0 lifts the limit. No swap, and all die together.
   // False without a memory controller.
   bool LimitMemory(std::int64_t limit) const;
-  // How many in it the kernel has ever killed because memory was out, by a limit of ours or not.
-  std::int64_t OomKills() const;
-  // The most that they ever held together, in bytes; 0 where the kernel does not say.
-  std::int64_t MemoryPeak() const;
+  // What the kernel has counted since it was made: how often its limit left no way out, and how many processes in it
+  // were killed for want of memory, by that limit or by one further out.
+  struct MemoryEvents {
+    std::int64_t over_limit = 0;
+    std::int64_t kills = 0;
+  };
+  MemoryEvents CountMemoryEvents() const;
 
  private:
   std::filesystem::path folder_;

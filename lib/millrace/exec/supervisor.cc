@@ -77,6 +77,7 @@ class Supervisor {
   void Obey(const ControlMessage& message, UniqueFd channel);
   void StartHost(UniqueFd channel);
   void Terminate(Duration kill_at);
+  void BlameKernel();
   void Reap();
   void Advance();
   void Sweep();
@@ -99,10 +100,10 @@ class Supervisor {
   bool orphaned_ = false;
   Duration kill_at_{};
   Duration orphaned_at_{};
-  MemoryWatch memory_;          // on while an attempt has a limit that no cgroup holds
-  std::int64_t limit_ = 0;      // of the memory that the attempt may take; 0 = none
-  std::int64_t oom_kills_ = 0;  // of the kernel in our cgroup, before the attempt
-  int passes_ = 0;              // of killing, since the last time the tree was well
+  MemoryWatch memory_;                  // on while an attempt has a limit that no cgroup holds
+  std::int64_t limit_ = 0;              // of the memory that the attempt may take; 0 = none
+  Cgroup::MemoryEvents memory_before_;  // what the kernel had counted before the attempt
+  int passes_ = 0;                      // of killing, since the last time the tree was well
 };
 
 bool Supervisor::SetUp() {
@@ -154,7 +155,7 @@ void Supervisor::StartHost(UniqueFd channel) {
   const bool inside = cgroup_.Add(getpid());
   const absl::StatusOr<Child> child = Spawn(request);
   if (!inside || !home_.Add(getpid())) cgroup_ = Cgroup();  // killing it would be no use, or our own end
-  oom_kills_ = cgroup_.OomKills();
+  memory_before_ = cgroup_.CountMemoryEvents();
   if (!child.ok()) {
     std::fprintf(stderr, "millrace supervisor: %s\n", std::string(child.status().message()).c_str());
     Report(ControlKind::kHostExited, {127, 0}, EIO);
@@ -181,7 +182,7 @@ void Supervisor::Obey(const ControlMessage& message, UniqueFd channel) {
     case ControlKind::kSweep:
       sweeping_ = true;
       Limit(0);
-      oom_kills_ = cgroup_.OomKills();
+      memory_before_ = cgroup_.CountMemoryEvents();
       return;
     case ControlKind::kLimit: Limit(message.value); return;
     default: return;
@@ -240,6 +241,14 @@ void Supervisor::ReadControl() {
   }
 }
 
+// Was it the kernel that killed the host, and if so, for our limit or because others have left no memory?
+void Supervisor::BlameKernel() {
+  const Cgroup::MemoryEvents now = cgroup_.CountMemoryEvents();
+  if (now.kills <= memory_before_.kills) return;
+  const bool over_limit = limit_ > 0 && now.over_limit > memory_before_.over_limit;
+  Report(ControlKind::kOutOfMemory, {}, over_limit ? limit_ : 0);
+}
+
 void Supervisor::Reap() {
   for (;;) {
     int status = 0;
@@ -249,10 +258,7 @@ void Supervisor::Reap() {
     if (pid < 0) break;  // ECHILD: all orphans come to us, so that no child means no descendant
     if (pid != host_) continue;
     host_ = 0;
-    // What the kernel has killed: by our limit, if there is one, as nothing else holds it to less.
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && cgroup_.OomKills() > oom_kills_) {
-      Report(ControlKind::kOutOfMemory, {}, limit_ > 0 ? std::max(cgroup_.MemoryPeak(), limit_) : 0);
-    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) BlameKernel();
     Report(ControlKind::kHostExited, ExitStatusOfWait(status));
     // What it leaves behind belongs to nobody. Only what was just asked to end has its time for that.
     if (phase_ == Phase::kRunning) phase_ = Phase::kKilling;

@@ -198,7 +198,7 @@ TEST(Execution, G_TheLastWordAndTheDeathOfAHostAreOneEvent) {
   EXPECT_TRUE(rig.Reports()[0].failure.crashed);
 }
 
-TEST(Execution, A45_AKilledSupervisorIsNotTheFaultOfItsAttemptUntilItHappensAgainAndAgain) {
+TEST(Execution, A04_AKilledSupervisorIsNotTheFaultOfItsAttemptUntilItHappensAgainAndAgain) {
   for (const std::uint32_t try_number : {1u, 3u, 4u}) {
     Rig rig;
     rig.Attach();

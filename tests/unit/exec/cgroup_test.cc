@@ -50,7 +50,7 @@ TEST(CgroupPath, TheNameOfAGroupHoldsTheMarkOfItsSlot) {
 TEST(CgroupPath, NoGroupDoesNothing) {
   const Cgroup none = Cgroup::Make("", "1-2-3-4");
   EXPECT_FALSE(none.exists() || none.Add(getpid()) || none.Kill() || none.Remove() || none.LimitMemory(1));
-  EXPECT_EQ(none.OomKills(), 0);
+  EXPECT_EQ(none.CountMemoryEvents().kills, 0);
   EXPECT_FALSE(Cgroup::Make("/nonexistent", "1-2-3-4").exists());
 }
 
@@ -62,13 +62,12 @@ TEST(CgroupFiles, TheLimitIsOnTopOfWhatIsHeld) {
   for (const char* name : {"memory.max", "memory.swap.max", "memory.oom.group"}) std::ofstream(directory / name) << "";
   std::ofstream(directory / "memory.stat") << "file 77\nanon 234\n";
   std::ofstream(directory / "memory.events") << "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n";
-  std::ofstream(directory / "memory.peak") << "4711\n";
   EXPECT_TRUE(cgroup.LimitMemory(1000));
   EXPECT_EQ(ReadFile(directory / "memory.max"), "1234");
   EXPECT_EQ(ReadFile(directory / "memory.swap.max").substr(0, 1), "0");
   EXPECT_EQ(ReadFile(directory / "memory.oom.group"), "1");
-  EXPECT_EQ(cgroup.OomKills(), 2);
-  EXPECT_EQ(cgroup.MemoryPeak(), 4711);
+  EXPECT_EQ(cgroup.CountMemoryEvents().over_limit, 3);
+  EXPECT_EQ(cgroup.CountMemoryEvents().kills, 2);
   std::filesystem::resize_file(directory / "memory.max", 0);
   EXPECT_TRUE(cgroup.LimitMemory(0));
   EXPECT_EQ(ReadFile(directory / "memory.max"), "max");
@@ -117,7 +116,7 @@ TEST_F(SlotCgroupTest, HoldsTheHostAndAllBelowItButNotTheSupervisor) {
   EXPECT_FALSE(std::filesystem::exists(group));
 }
 
-TEST_F(SlotCgroupTest, A45_WithoutItsSupervisorNothingCanHide) {
+TEST_F(SlotCgroupTest, WithoutItsSupervisorNothingCanHide) {
   TestSlot slot(kDefaultMaxFrame, -1, true);
   ASSERT_EQ(slot.Ask("start " + HiddenScript(directory_ / "hidden")), "started");
   hidden_ = AwaitWitness(directory_ / "hidden");

@@ -146,7 +146,7 @@ TEST_F(SupervisorTest, CatchesAProcessThatKeepsReplacingItself) {
 }
 
 // Each starts two more, 255 in all. Killed in the middle of it, and again when all are there.
-TEST_F(SupervisorTest, A44_AForkBombIsGoneAtOnce) {
+TEST_F(SupervisorTest, A20_AForkBombIsGoneAtOnce) {
   const std::string bomb = "b() { [ $1 -gt 0 ] && { b $(($1-1)) & b $(($1-1)) & }; trap '' TERM; echo x >> " +
                            (directory_ / "count").string() + "; while :; do sleep 1000; done; }; b 7";
   const auto count = [&] { return ReadFile(directory_ / "count").size() / 2; };
@@ -193,7 +193,8 @@ TEST_F(SupervisorTest, IgnoresWhatATerminalSendsToEverybody) {
   EXPECT_EQ(slot.Ask("echo x"), "x");
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) kill(slot.slot().supervisor_pid(), signal);
   EXPECT_EQ(slot.Ask("echo y"), "y");
-  EXPECT_EQ(slot.Ask("run " + SignalMasksCommand("$PPID")), kNoSignalMasks);
+  // The host blocks signals for the moment in which it starts the command that looks: the command may be quicker.
+  EXPECT_TRUE(Eventually([&] { return slot.Ask("run " + SignalMasksCommand("$PPID")) == kNoSignalMasks; }));
 }
 
 }  // namespace
