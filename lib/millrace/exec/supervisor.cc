@@ -154,7 +154,10 @@ void Supervisor::StartHost(UniqueFd channel) {
   // glibc 2.39.)
   const bool inside = cgroup_.Add(getpid());
   const absl::StatusOr<Child> child = Spawn(request);
-  if (!inside || !home_.Add(getpid())) cgroup_ = Cgroup();  // killing it would be no use, or our own end
+  if (!inside || !home_.Add(getpid())) {
+    cgroup_ = Cgroup();  // killing it would be no use, or our own end
+    Limit(std::exchange(limit_, 0));
+  }
   memory_before_ = cgroup_.CountMemoryEvents();
   if (!child.ok()) {
     std::fprintf(stderr, "millrace supervisor: %s\n", std::string(child.status().message()).c_str());
