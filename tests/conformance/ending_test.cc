@@ -122,14 +122,14 @@ TEST_P(Conformance, A04_EveryEndOfAModulesProcessIsAFailureOfItsTaskAlone) {
   const Ran ran = cluster.Run(std::move(pipeline).KeepGoing());
   EXPECT_EQ(ran.run.failed, 5u);
   for (const TaskView& task : ran.tasks) {
-    const bool timed = task.name == "end[how=spin]";
+    const bool timed = task.name == "end[how=spin,tries=0]";
     EXPECT_EQ(task.outcome, timed ? Outcome::kTimedOut : Outcome::kFailed) << task.name;
     EXPECT_EQ(task.try_number, 1u) << task.name;
     EXPECT_THAT(task.failure.message, HasSubstr(timed ? "limit 300ms" : "module process died: ")) << task.name;
     EXPECT_FALSE(task.failure.out_of_memory);
   }
-  EXPECT_EQ(ran.task("end[how=quit]").failure.exit_code, 3);
-  EXPECT_EQ(ran.task("end[how=throw-aside]").failure.signal, SIGABRT);
+  EXPECT_EQ(ran.task("end[how=quit,tries=0]").failure.exit_code, 3);
+  EXPECT_EQ(ran.task("end[how=throw-aside,tries=0]").failure.signal, SIGABRT);
   EXPECT_EQ(cluster.Run(Pipeline{End{}}).run.state, RunState::kSucceeded);
 }
 
