@@ -112,6 +112,47 @@ TEST_P(Conformance, A17_AFailingTeardownNeverHidesTheRootCause) {
   EXPECT_THAT(ran.tasks.at(1).failure.message, HasSubstr("the broom is broken"));
 }
 
+// Whatever a module does to its process, it is a failed attempt with a reason, and the worker lives.
+TEST_P(Conformance, A04_EveryEndOfAModulesProcessIsAFailureOfItsTaskAlone) {
+  Cluster cluster(Options(), TestModules());
+  Pipeline pipeline;
+  for (const char* how : {"quit", "abort", "segfault", "throw-aside", "spin"}) {
+    pipeline.Add(End{.how = how, .tries = 0});
+  }
+  const Ran ran = cluster.Run(std::move(pipeline).KeepGoing());
+  EXPECT_EQ(ran.run.failed, 5u);
+  for (const TaskView& task : ran.tasks) {
+    const bool timed = task.name == "end[how=spin,tries=0]";
+    EXPECT_EQ(task.outcome, timed ? Outcome::kTimedOut : Outcome::kFailed) << task.name;
+    EXPECT_EQ(task.try_number, 1u) << task.name;
+    EXPECT_THAT(task.failure.message, HasSubstr(timed ? "limit 300ms" : "module process died: ")) << task.name;
+    EXPECT_FALSE(task.failure.out_of_memory);
+  }
+  EXPECT_EQ(ran.task("end[how=quit,tries=0]").failure.exit_code, 3);
+  EXPECT_EQ(ran.task("end[how=throw-aside,tries=0]").failure.signal, SIGABRT);
+  EXPECT_EQ(cluster.Run(Pipeline{End{}}).run.state, RunState::kSucceeded);
+}
+
+TEST_P(Conformance, A04_WhatGoesOverItsMemoryLimitFailsForThatReasonOnce) {
+  Cluster cluster(Options(), TestModules());
+  Pipeline pipeline{End{.how = "eat"}, End{.how = "eat-in-a-shell"}, End{}};
+  const Ran ran = cluster.Run(std::move(pipeline).KeepGoing());
+  EXPECT_EQ(ran.run.failed, 2u);
+  for (const char* name : {"end[how=eat]", "end[how=eat-in-a-shell]"}) {
+    const TaskView& task = ran.task(name);
+    EXPECT_EQ(task.outcome, Outcome::kFailed) << name;
+    EXPECT_TRUE(task.failure.out_of_memory) << name;
+    EXPECT_FALSE(task.failure.crashed) << name;
+    EXPECT_THAT(task.failure.message, HasSubstr("out of memory: used ")) << name;
+    EXPECT_THAT(task.failure.message, HasSubstr(", limit 64MiB (memory_limit)")) << name;
+    EXPECT_EQ(task.try_number, 1u) << name;
+  }
+  EXPECT_EQ(ran.task("end").outcome, Outcome::kSucceeded) << "its neighbour";
+  // Who says that it is worth it has its tries.
+  const Ran again = cluster.Run(Pipeline{End{.how = "eat", .tries = 1}});
+  EXPECT_EQ(again.tasks.at(0).try_number, 2u);
+}
+
 TEST_P(Conformance, A18_ATimeoutIsForEachAttempt) {
   Cluster cluster(Options(), TestModules());
   const Ran ran = cluster.Run(Pipeline{End{.how = "sleep", .tries = 1}});

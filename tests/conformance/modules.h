@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -149,6 +151,8 @@ struct End {
     policy.retries = tries;
     policy.ignore_failure = ignored;
     policy.backoff = std::chrono::milliseconds(10);
+    if (how == "spin") policy.timeout = std::chrono::milliseconds(300);
+    if (how == "eat" || how == "eat-in-a-shell") policy.memory_limit = 64 << 20;
     if (how == "sleep") policy.timeout = std::chrono::seconds(2);  // by then its commands have started
     return policy;
   }
@@ -158,6 +162,18 @@ struct End {
     if (how == "throw") throw std::runtime_error("thrown on purpose");
     if (how == "exit") std::_Exit(3);
     if (how == "crash") raise(SIGKILL);
+    if (how == "quit") std::exit(3);
+    if (how == "abort") std::abort();
+    if (how == "segfault") std::signal(SIGSEGV, SIG_DFL), raise(SIGSEGV);
+    if (how == "throw-aside") std::thread([] { throw std::runtime_error("thrown where nobody catches"); }).join();
+    volatile bool spinning = how == "spin";
+    while (spinning) {
+    }
+    if (how == "eat") return std::to_string(Eat());
+    if (how == "eat-in-a-shell") {  // `tail` waits for the end of the line, and keeps it
+      auto eaten = context.Shell("head -c 512M /dev/zero | tail > /dev/null; sleep 1000");
+      if (!eaten.ok()) return eaten.status();
+    }
     if (how == "skip") return Skip("not today");
     if (how == "sleep" || how == "nap") {
       auto slept = context.Shell("setsid sleep 1000 & a=$!; sleep 1000 & echo $$ $a $! > pid; wait");
@@ -171,6 +187,15 @@ struct End {
       }
     }
     return how;
+  }
+
+ private:
+  // Half a gibibyte at most, whatever is wrong with the limit.
+  static std::size_t Eat() {
+    std::vector<std::string> eaten;
+    while (eaten.size() < 512) eaten.emplace_back(std::size_t{1} << 20, 'x');
+    while (true) pause();  // to be killed is the only way out
+    return eaten.size();
   }
 };
 

@@ -28,6 +28,7 @@ struct Queued {
   std::string module;
   Duration timeout{};  // 0 = none
   bool in_process = false;
+  std::int64_t memory_limit = 0;  // bytes; 0 = none
   std::vector<Needed> needs;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -58,6 +59,11 @@ struct SlotDied {
   std::uint32_t slot = 0;
   std::int32_t exit_code = 0;
   std::int32_t signal = 0;
+  // What its attempt had still said. Not a SlotSaid of its own: between the two, the slot would seem to be free.
+  std::optional<SlotDone> done{};
+  std::int64_t memory_used = 0;  // bytes, when the tree was killed for being over its memory_limit
+  bool oom_killed = false;       // the kernel killed it because the machine or a cgroup of others had no memory left
+  bool supervisor_lost = false;  // somebody killed what watched over the tree, which was killed with it
 };
 enum class StopKind : std::uint8_t {
   kDrain,  // SIGTERM, or the program is done: finish what runs
@@ -83,6 +89,7 @@ struct Start {
   std::uint32_t slot = 0;
   bool in_process = false;
   SlotExecute execute;
+  std::int64_t memory_limit = 0;  // bytes for its whole process tree; 0 = none
 };
 // Ask the attempt in the slot to stop: SlotStop, and TERM to the tree below the host.
 struct Terminate {

@@ -29,11 +29,13 @@ void Agent::State::Launch(std::uint32_t index, Queued queued) {
   slot.in_process = queued.in_process;
   slot.started = now;
   slot.timeout = queued.timeout;
+  slot.memory_limit = queued.memory_limit;
   if (queued.timeout > Duration::zero()) slot.deadline = After(now, queued.timeout);
 
   Start start;
   start.slot = index;
   start.in_process = queued.in_process;
+  start.memory_limit = queued.memory_limit;
   SlotExecute& execute = start.execute;
   execute.attempt = task.attempt;
   execute.task = task.task;
@@ -93,12 +95,19 @@ void Agent::State::OnDone(std::uint32_t index, SlotDone done) {
 void Agent::State::On(SlotDied event) {
   if (event.slot >= slots.size()) return;
   Slot& slot = slots[event.slot];
-  const Death death{.exit_code = event.exit_code, .signal = event.signal};
+  const Death death{.exit_code = event.exit_code,
+                    .signal = event.signal,
+                    .memory_used = event.memory_used,
+                    .oom_killed = event.oom_killed,
+                    .supervisor_lost = event.supervisor_lost};
   if (!slot.busy() || slot.in_process) {
     return Tell(Severity::kInfo,
                 absl::StrFormat("slot %d: the idle module process ended: %s", event.slot, Describe(death)));
   }
-  if (!slot.killed && ++slot.deaths % std::max(config.crash_restart_limit, 1u) == 0) {
+  if (event.done.has_value() && event.done->attempt == slot.attempt) slot.done = std::move(event.done);
+  if (slot.done.has_value()) {
+    slot.deaths = 0;
+  } else if (!slot.killed && ++slot.deaths % std::max(config.crash_restart_limit, 1u) == 0) {
     Tell(Severity::kError,
          absl::StrFormat(
              "slot %d: the module process died %d times in a row without finishing anything, this time with %s",

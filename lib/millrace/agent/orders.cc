@@ -46,6 +46,7 @@ void Agent::State::Accept(const Assign& assign, Assignment task) {
   queued.module = assign.modules[task.module].name;
   queued.timeout = policy.timeout;
   queued.in_process = policy.isolation == Isolation::kInProcess;
+  queued.memory_limit = policy.memory_limit;
   for (const Need& need : task.needs) {
     const auto datum = data.find(TaskRef{.run = task.task.run, .index = need.task});
     if (datum == data.end()) {

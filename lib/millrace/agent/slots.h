@@ -35,7 +35,8 @@ struct Slot {
   bool told = false;    // in-process and deaf: its end was reported while it still runs
   bool hinted = false;  // the broker was told that it has started
   Instant started;
-  Duration timeout{};  // 0 = none
+  Duration timeout{};             // 0 = none
+  std::int64_t memory_limit = 0;  // bytes; 0 = none
   Instant deadline = kNever;
   Instant stopped_at = kNever;   // when the first Terminate went out
   Instant kill_at = kNever;      // and when a Kill follows (again)

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/base/text.h"
 
@@ -13,6 +14,8 @@ namespace millrace::agent {
 namespace {
 
 constexpr std::int32_t kExitTempFail = 75;
+// A module may kill what watches over it. Up to this try of its task that is taken for an accident.
+constexpr std::uint32_t kTriesBeforeSuspicion = 3;
 
 struct SignalName {
   int number;
@@ -58,7 +61,20 @@ void Crash(const Death& death, AttemptReport& report) {
   report.failure.signal = death.signal;
   report.failure.transient = death.signal != 0 || death.exit_code == kExitTempFail;
   report.failure.message = "module process died: " + Describe(death);
-  if (death.signal == SIGKILL) report.failure.message += "; not killed by Millrace: out of memory?";
+  if (death.oom_killed) {
+    report.failure.message += "; the kernel killed it because its machine or container was out of memory";
+  } else if (death.signal == SIGKILL) {
+    report.failure.message += "; not killed by Millrace: out of memory?";
+  }
+}
+
+// Another try would need as much: plain, and so tried again only where the module says `retries`. Nobody else is to
+// blame either, so that it is no crash.
+void OutOfMemory(std::int64_t used, std::int64_t limit, AttemptReport& report) {
+  report.outcome = Outcome::kFailed;
+  report.failure.out_of_memory = true;
+  report.failure.message =
+      absl::StrFormat("out of memory: used %s, limit %s (memory_limit)", FormatSize(used), FormatSize(limit));
 }
 
 }  // namespace
@@ -82,8 +98,12 @@ std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> d
                        (slot.cause != StopCause::kTimeout || slot.timeout <= Duration::zero() || ran < slot.timeout);
   if (slot.cause == StopCause::kUnwanted || (slot.cause == StopCause::kLeaving && !in_time)) return std::nullopt;
 
-  if (in_time || (slot.cause == StopCause::kNone && done.has_value())) {
+  // A module that was killed with its commands may still have seen one of them die first: that is not the reason.
+  const bool over_limit = slot.cause == StopCause::kNone && death.has_value() && death->memory_used > 0;
+  if (in_time || (slot.cause == StopCause::kNone && done.has_value() && !over_limit)) {
     TakeDone(*done, report);
+  } else if (over_limit) {
+    OutOfMemory(death->memory_used, slot.memory_limit, report);
   } else if (slot.cause == StopCause::kTimeout) {
     report.outcome = Outcome::kTimedOut;
     report.failure.transient = true;
@@ -92,6 +112,9 @@ std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> d
   } else if (slot.cause == StopCause::kCancel) {
     report.outcome = Outcome::kCancelled;
     report.failure.message = "cancelled while it ran";
+  } else if (death.has_value() && death->supervisor_lost && slot.try_number <= kTriesBeforeSuspicion) {
+    report.outcome = Outcome::kLost;  // goes back to the queue, and no retry is consumed
+    report.failure.message = "the supervisor of its slot was killed: " + Describe(*death);
   } else {
     Crash(death.value_or(Death{}), report);
   }

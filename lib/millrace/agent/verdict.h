@@ -17,6 +17,9 @@ namespace millrace::agent {
 struct Death {
   std::int32_t exit_code = 0;
   std::int32_t signal = 0;
+  std::int64_t memory_used = 0;  // bytes, when it was killed for being over its memory_limit
+  bool oom_killed = false;       // by the kernel, without a limit of ours
+  bool supervisor_lost = false;
 };
 
 // The report of the attempt in `slot`, nothing when nobody wants one. `done`: the last word of the attempt, if it had

@@ -29,13 +29,14 @@ std::string ExceptionName() {
 struct Ended {
   absl::StatusOr<Bytes> result = Bytes();
   std::string exception;  // the type of what Run threw, or ""
+  bool out_of_memory = false;
 };
 
 Ended CallModule(const ModuleEntry& entry, const Bytes& inputs, Context& context) {
   try {
     return {entry.run(inputs, context), ""};
   } catch (const std::bad_alloc& error) {
-    return {ResourceExhausted("out of memory (%s)", error.what()), ExceptionName()};
+    return {ResourceExhausted("out of memory (%s)", error.what()), ExceptionName(), true};
   } catch (const std::exception& error) {
     return {Error(absl::StatusCode::kUnknown, "%s: %s", ExceptionName(), error.what()), ExceptionName()};
   } catch (...) {
@@ -112,6 +113,7 @@ SlotDone RunSlot(const Registry& registry, const SlotExecute& execute, std::stop
   }
   Fail(done, ended.result.status(), stop.stop_requested());
   done.failure.exception = ended.exception;
+  done.failure.out_of_memory = ended.out_of_memory;
   if (done.failure.output.empty() && done.outcome != Outcome::kSkipped) done.failure.output = output.Tail();
   return done;
 }

@@ -9,10 +9,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_format.h"
+#include "millrace/exec/cgroup.h"
 #include "millrace/exec/environment.h"
 #include "millrace/exec/fd.h"
 #include "millrace/exec/tree.h"
@@ -84,10 +88,19 @@ int KillMarked(std::string_view mark, pid_t supervisor) {
 
 int KillLeftovers() {
   const unsigned long long our_namespace = PidNamespace();
-  return KillWhile([&](const ProcessInfo& process) {
+  std::vector<Cgroup> cgroups;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(SlotCgroups(), error)) {
+    const std::string mark(Cgroup::MarkOf(entry.path().filename().string()));
+    if (!IsOrphanMark(mark, our_namespace)) continue;
+    cgroups.emplace_back(entry.path()).Kill();  // also what has dropped its mark
+  }
+  const int signalled = KillWhile([&](const ProcessInfo& process) {
     const std::string mark = MarkOf(process.pid);
     return !mark.empty() && IsOrphanMark(mark, our_namespace);
   });
+  for (const Cgroup& cgroup : cgroups) cgroup.KillAndRemove();
+  return signalled;
 }
 
 }  // namespace millrace::exec

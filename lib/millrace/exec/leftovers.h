@@ -5,7 +5,7 @@
 // (the kernel's out-of-memory killer, kill -9 of a whole group) the next worker on this machine does it at its start.
 // The mark is "NAMESPACE-PID-START-N": the pid namespace, pid and start time of the worker, and the number of the slot.
 // It needs no file, and cannot be mistaken: not after a pid was reused, and not for a container's workers, seen from
-// outside.
+// outside. A cgroup of a slot has the mark in its name (cgroup.h), and is emptied and removed in the same way.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +22,8 @@ std::string NewSlotMark();
 // nothing is left, for at most a second. Returns how many it signalled.
 int KillMarked(std::string_view mark, pid_t supervisor);
 
-// Kills all marked processes whose worker is dead. For the start of a worker; returns how many it signalled.
+// Kills all marked processes whose worker is dead, and what is in its slots' cgroups. For the start of a worker;
+// returns how many it signalled, not counting those of the kernel.
 int KillLeftovers();
 
 }  // namespace millrace::exec

@@ -87,6 +87,7 @@ SlotProcess::~SlotProcess() {
   control_.Reset();  // the supervisor's sign to end everything
   channel_.Reset();
   if (supervisor_.pid != 0) LoseSupervisor();
+  cgroup_.Remove();  // of one that could not be started
 }
 
 absl::StatusOr<std::unique_ptr<SlotProcess>> SlotProcess::Start(SlotOptions options) {
@@ -104,7 +105,8 @@ absl::Status SlotProcess::StartSupervisor() {
   MILLRACE_ASSIGN_OR_RETURN(SocketPair control, MakeSocketPair(SOCK_SEQPACKET));
   SpawnRequest request;
   request.program = "/proc/self/exe";  // also when the file has been replaced by a newer version meanwhile
-  request.argv = {program_invocation_name, kSupervisorWord, std::to_string(getpid())};
+  if (options_.cgroup) cgroup_ = Cgroup::Make(SlotCgroups(), mark_);
+  request.argv = {program_invocation_name, kSupervisorWord, std::to_string(getpid()), cgroup_.folder()};
   request.argv.insert(request.argv.end(), options_.host_args.begin(), options_.host_args.end());
   request.env = options_.env;
   request.env[kSlotVariable] = mark_;
@@ -203,6 +205,7 @@ std::vector<SlotEvent> SlotProcess::TakeEvents() {
         events.emplace_back(HostExited{ExitStatus{message.code, message.signal}, message.value == 0});
         break;
       case ControlKind::kTreeEmpty: events.emplace_back(TreeEmpty{}); break;
+      case ControlKind::kOutOfMemory: events.emplace_back(OutOfMemory{message.value}); break;
       case ControlKind::kTreeSwept: events.emplace_back(TreeSwept{}); break;
       default: break;
     }
@@ -223,12 +226,17 @@ SupervisorLost SlotProcess::LoseSupervisor() {
   supervisor_.pid = 0;
   supervisor_.pidfd.Reset();
   // A supervisor that ended by itself left nothing. One that was killed could not.
-  if (!(lost.status == ExitStatus{})) KillMarked(mark_, pid);
+  if (!(lost.status == ExitStatus{})) {
+    cgroup_.Kill();
+    KillMarked(mark_, pid);
+  }
+  cgroup_.KillAndRemove();
   return lost;
 }
 
 void SlotProcess::TerminateTree(Duration grace) { Command(control_, ControlKind::kTerminate, grace.count()); }
 void SlotProcess::KillTree() { Command(control_, ControlKind::kKill, 0); }
+void SlotProcess::LimitMemory(std::int64_t bytes) { Command(control_, ControlKind::kLimit, bytes); }
 void SlotProcess::SweepTree() { Command(control_, ControlKind::kSweep, 0); }
 
 }  // namespace millrace::exec

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@
 
 #include "absl/status/statusor.h"
 #include "millrace/base/time.h"
+#include "millrace/exec/cgroup.h"
 #include "millrace/exec/environment.h"
 #include "millrace/exec/fd.h"
 #include "millrace/exec/frame.h"
@@ -33,6 +35,7 @@ struct SlotOptions {
   std::filesystem::path directory;  // where the host starts; empty: ours
   std::size_t max_frame = kDefaultMaxFrame;  // bytes, either way
   int output_fd = -1;  // what becomes the stdout and stderr of the host; -1: it shares ours. Not taken over.
+  bool cgroup = true;  // have one of its own where we may make some; else the supervisor does without
 };
 
 struct HostStarted {
@@ -42,12 +45,17 @@ struct HostExited {
   ExitStatus status;
   bool started = true;  // false: it could not be started at all; the reason is on stderr
 };
+// Before HostExited: what the tree used, over the limit of LimitMemory, so that it is being killed; 0: the kernel
+// killed some of it because memory was out, but not by that limit.
+struct OutOfMemory {
+  std::int64_t used = 0;  // bytes
+};
 struct TreeEmpty {};     // after HostExited: nothing the host had started is left
 struct TreeSwept {};     // nothing but the host is left
 struct SupervisorLost {  // somebody killed it. All below it has been killed by now; this slot is of no more use.
   ExitStatus status;
 };
-using SlotEvent = std::variant<HostStarted, HostExited, TreeEmpty, TreeSwept, SupervisorLost>;
+using SlotEvent = std::variant<HostStarted, HostExited, TreeEmpty, TreeSwept, SupervisorLost, OutOfMemory>;
 
 class SlotProcess {
  public:
@@ -75,6 +83,8 @@ class SlotProcess {
   // What has happened, in order.
   std::vector<SlotEvent> TakeEvents();
 
+  // What the host and all below it may take together beyond what the host holds now. Until SweepTree, or a new host.
+  void LimitMemory(std::int64_t bytes);
   // TERM to the host and all below it, KILL to what is left after `grace`. Ends with TreeEmpty.
   void TerminateTree(Duration grace);
   // KILL at once. Ends with TreeEmpty.
@@ -93,6 +103,7 @@ class SlotProcess {
 
   SlotOptions options_;
   const std::string mark_;
+  Cgroup cgroup_;
   Child supervisor_;
   pid_t host_pid_ = 0;
   UniqueFd control_;

@@ -17,13 +17,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "millrace/base/time.h"
+#include "millrace/exec/cgroup.h"
 #include "millrace/exec/control.h"
 #include "millrace/exec/fd.h"
 #include "millrace/exec/host_channel.h"
+#include "millrace/exec/memory.h"
 #include "millrace/exec/spawn.h"
 #include "millrace/exec/tree.h"
 
@@ -54,7 +58,8 @@ Environment OwnEnvironment() {
 
 class Supervisor {
  public:
-  Supervisor(pid_t worker, std::vector<std::string> host_argv) : worker_(worker), host_argv_(std::move(host_argv)) {}
+  Supervisor(pid_t worker, Cgroup cgroup, std::vector<std::string> host_argv)
+      : worker_(worker), cgroup_(std::move(cgroup)), home_(Cgroup::OfThisProcess()), host_argv_(std::move(host_argv)) {}
 
   int Run();
 
@@ -72,13 +77,19 @@ class Supervisor {
   void Obey(const ControlMessage& message, UniqueFd channel);
   void StartHost(UniqueFd channel);
   void Terminate(Duration kill_at);
+  void BlameKernel();
   void Reap();
   void Advance();
   void Sweep();
+  void KillAll();
+  void Limit(std::int64_t bytes);
+  void LookAtMemory();
   void Orphaned();
   void Report(ControlKind kind, ExitStatus exit = {}, std::int64_t value = 0);
 
   const pid_t worker_;
+  Cgroup cgroup_;      // of the host and all below it
+  const Cgroup home_;  // ours
   const std::vector<std::string> host_argv_;
   UniqueFd control_{kControlFd};
   UniqueFd signals_;
@@ -89,7 +100,10 @@ class Supervisor {
   bool orphaned_ = false;
   Duration kill_at_{};
   Duration orphaned_at_{};
-  int passes_ = 0;  // of killing, since the last time the tree was well
+  MemoryWatch memory_;                  // on while an attempt has a limit that no cgroup holds
+  std::int64_t limit_ = 0;              // of the memory that the attempt may take; 0 = none
+  Cgroup::MemoryEvents memory_before_;  // what the kernel had counted before the attempt
+  int passes_ = 0;                      // of killing, since the last time the tree was well
 };
 
 bool Supervisor::SetUp() {
@@ -136,7 +150,15 @@ void Supervisor::StartHost(UniqueFd channel) {
   request.argv = host_argv_;
   request.env = OwnEnvironment();
   request.descriptors.emplace_back(channel.get(), kHostChannelFd);
+  // It must be born there: moved later, it could have started others already. (posix_spawn cannot say where before
+  // glibc 2.39.)
+  const bool inside = cgroup_.Add(getpid());
   const absl::StatusOr<Child> child = Spawn(request);
+  if (!inside || !home_.Add(getpid())) {
+    cgroup_ = Cgroup();  // killing it would be no use, or our own end
+    Limit(std::exchange(limit_, 0));
+  }
+  memory_before_ = cgroup_.CountMemoryEvents();
   if (!child.ok()) {
     std::fprintf(stderr, "millrace supervisor: %s\n", std::string(child.status().message()).c_str());
     Report(ControlKind::kHostExited, {127, 0}, EIO);
@@ -153,13 +175,19 @@ void Supervisor::Obey(const ControlMessage& message, UniqueFd channel) {
   switch (message.kind) {
     case ControlKind::kStartHost:
       next_channel_ = std::move(channel);
+      Limit(0);
       if (phase_ != Phase::kEmpty) phase_ = Phase::kKilling;
       return;
     case ControlKind::kTerminate: Terminate(Now() + std::max(Duration(message.value), Duration::zero())); return;
     case ControlKind::kKill:
       if (phase_ != Phase::kEmpty) phase_ = Phase::kKilling;
       return;
-    case ControlKind::kSweep: sweeping_ = true; return;
+    case ControlKind::kSweep:
+      sweeping_ = true;
+      Limit(0);
+      memory_before_ = cgroup_.CountMemoryEvents();
+      return;
+    case ControlKind::kLimit: Limit(message.value); return;
     default: return;
   }
 }
@@ -170,6 +198,26 @@ void Supervisor::Terminate(Duration kill_at) {
   phase_ = Phase::kTerminating;
   kill_at_ = kill_at;
   KillDescendants(getpid(), SIGTERM);
+}
+
+void Supervisor::Limit(std::int64_t bytes) {
+  if (bytes == limit_) return;
+  limit_ = bytes;
+  if (cgroup_.LimitMemory(bytes)) return;
+  if (bytes > 0) {
+    memory_.Start(bytes);
+  } else {
+    memory_.Stop();
+  }
+}
+
+void Supervisor::LookAtMemory() {
+  if (!memory_.on() || host_ == 0 || Now() < memory_.next_look()) return;
+  const std::optional<std::int64_t> used = memory_.Look(getpid(), host_, &Now);
+  if (!used) return;
+  memory_.Stop();
+  Report(ControlKind::kOutOfMemory, {}, *used);
+  phase_ = Phase::kKilling;
 }
 
 void Supervisor::ReadControl() {
@@ -196,6 +244,14 @@ void Supervisor::ReadControl() {
   }
 }
 
+// Was it the kernel that killed the host, and if so, for our limit or because others have left no memory?
+void Supervisor::BlameKernel() {
+  const Cgroup::MemoryEvents now = cgroup_.CountMemoryEvents();
+  if (now.kills <= memory_before_.kills) return;
+  const bool over_limit = limit_ > 0 && now.over_limit > memory_before_.over_limit;
+  Report(ControlKind::kOutOfMemory, {}, over_limit ? limit_ : 0);
+}
+
 void Supervisor::Reap() {
   for (;;) {
     int status = 0;
@@ -205,6 +261,7 @@ void Supervisor::Reap() {
     if (pid < 0) break;  // ECHILD: all orphans come to us, so that no child means no descendant
     if (pid != host_) continue;
     host_ = 0;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) BlameKernel();
     Report(ControlKind::kHostExited, ExitStatusOfWait(status));
     // What it leaves behind belongs to nobody. Only what was just asked to end has its time for that.
     if (phase_ == Phase::kRunning) phase_ = Phase::kKilling;
@@ -221,22 +278,32 @@ void Supervisor::Sweep() {
   if (phase_ == Phase::kRunning || phase_ == Phase::kEmpty) Report(ControlKind::kTreeSwept);
 }
 
+void Supervisor::KillAll() {
+  cgroup_.Kill();
+  KillDescendants(getpid(), SIGKILL);
+}
+
 void Supervisor::Advance() {
   Reap();
+  if (phase_ == Phase::kRunning || phase_ == Phase::kTerminating) LookAtMemory();
   if (sweeping_) Sweep();
   if (phase_ == Phase::kTerminating && Now() >= kill_at_) phase_ = Phase::kKilling;
   if (phase_ == Phase::kKilling) {
     ++passes_;
-    KillDescendants(getpid(), SIGKILL);
+    KillAll();
     Reap();
   }
   if (phase_ == Phase::kEmpty && next_channel_.valid()) StartHost(std::move(next_channel_));
 }
 
 void Supervisor::Wait() {
+  Duration wake = Duration::max();
+  if (phase_ == Phase::kTerminating) wake = kill_at_;
+  // The one thing that ever turns by itself here, while it is needed.
+  if (memory_.on() && host_ != 0) wake = std::min(wake, memory_.next_look());
   int timeout = -1;
-  if (phase_ == Phase::kTerminating) {
-    const Duration left = std::max(kill_at_ - Now(), Duration::zero());
+  if (wake != Duration::max()) {
+    const Duration left = std::max(wake - Now(), Duration::zero());
     timeout = static_cast<int>(std::min<std::int64_t>(left / std::chrono::milliseconds(1) + 1, 3'600'000));
   }
   // New passes find what was being started during the last one. What resists is not worth a core.
@@ -256,7 +323,10 @@ int Supervisor::Run() {
   if (!SetUp()) return 71;  // EX_OSERR
   for (;;) {
     Advance();
-    if (orphaned_ && phase_ == Phase::kEmpty) return 0;
+    if (orphaned_ && phase_ == Phase::kEmpty) {
+      cgroup_.Remove();
+      return 0;
+    }
     if (orphaned_ && Now() - orphaned_at_ > kGiveUp) return 1;
     Wait();
   }
@@ -267,10 +337,10 @@ int Supervisor::Run() {
 std::optional<int> MaybeRunSupervisor(int argc, char** argv) {
   possible = true;
   if (argc < 2 || std::string_view(argv[1]) != kSupervisorWord) return std::nullopt;
-  if (argc < 4) return 64;  // EX_USAGE
+  if (argc < 5) return 64;  // EX_USAGE
   std::vector<std::string> host_argv{argv[0]};
-  host_argv.insert(host_argv.end(), argv + 3, argv + argc);
-  return Supervisor(std::atoi(argv[2]), std::move(host_argv)).Run();
+  host_argv.insert(host_argv.end(), argv + 4, argv + argc);
+  return Supervisor(std::atoi(argv[2]), Cgroup(argv[3]), std::move(host_argv)).Run();
 }
 
 bool SupervisorIsPossible() { return possible; }

@@ -2,7 +2,6 @@
 #include "millrace/exec/tree.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,20 +13,11 @@
 #include <string_view>
 
 #include "millrace/exec/fd.h"
+#include "millrace/exec/small_file.h"
 #include "millrace/exec/spawn.h"
 
 namespace millrace::exec {
 namespace {
-
-// Whole small files of /proc; "" when the process is gone.
-std::string ReadSmallFile(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  if (!fd.valid()) return text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(fd.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
-  return text;
-}
 
 // The names in a folder of /proc that are numbers.
 std::vector<pid_t> Numbers(const std::string& folder) {

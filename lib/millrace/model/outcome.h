@@ -50,6 +50,7 @@ struct Failure {
   std::string worker;      // who ran it, on which host, at which try (1-based); filled in by the broker
   std::string host;
   std::uint32_t try_number = 0;
+  bool out_of_memory = false;  // it went over its memory_limit, or an allocation of its own was refused
   friend bool operator==(const Failure&, const Failure&) = default;
 };
 

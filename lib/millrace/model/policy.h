@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a module wants to be treated: tries, time, caching, isolation.
+// How a module wants to be treated: tries, time, memory, caching, isolation.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,9 @@ enum class Isolation : std::uint8_t {
   kInProcess,  // on a thread of the worker: for microsecond tasks and debugging; stopped cooperatively
 };
 
+// The least memory_limit that is taken: the module's process needs some of it for itself, and a number alone is bytes.
+inline constexpr std::int64_t kLeastMemoryLimit = 16 << 20;
+
 struct Policy {
   std::optional<std::int32_t> retries{};  // tries after the first
   RetryOn retry_on = RetryOn::kDefault;
@@ -35,6 +38,7 @@ struct Policy {
   std::int32_t priority = 0;                          // higher first
   Duration backoff = std::chrono::milliseconds(500);  // before the first retry; doubles each time, with jitter
   Duration backoff_limit = std::chrono::seconds(30);
+  std::int64_t memory_limit = 0;  // bytes that an attempt and all its processes may take together; 0 = no limit
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

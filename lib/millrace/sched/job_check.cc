@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "absl/container/flat_hash_map.h"
+#include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/job_graph.h"
@@ -55,6 +56,13 @@ absl::Status CheckPolicy(const Policy& policy) {
   }
   if (policy.retry_on > RetryOn::kNever || policy.isolation > Isolation::kInProcess) {
     return InvalidArgument("a policy has an unknown enumerator");
+  }
+  if (policy.memory_limit != 0 && policy.memory_limit < kLeastMemoryLimit) {
+    return InvalidArgument("memory_limit = %d bytes; allowed are 0 for none, and %s or more", policy.memory_limit,
+                           FormatSize(kLeastMemoryLimit));
+  }
+  if (policy.memory_limit != 0 && policy.isolation == Isolation::kInProcess) {
+    return InvalidArgument("a memory_limit cannot hold with isolation in-process: there is no process to measure");
   }
   return absl::OkStatus();
 }

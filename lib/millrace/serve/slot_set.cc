@@ -23,8 +23,8 @@ struct SlotSet::HostSlot {
   std::unique_ptr<exec::SlotProcess> process;
   bool host_alive = false;
   exec::ExitStatus last_exit;
-  bool sweeping = false;          // an attempt has ended, and what it left behind is being killed
-  std::vector<SlotMessage> held;  // what it said at its end, until that is done
+  std::optional<SlotDone> held;                    // what it said at its end, until that is done
+  std::optional<exec::OutOfMemory> out_of_memory;  // told ahead of the end of the host
 };
 
 // A thread for modules of this process. Its attempt can only be asked to stop.
@@ -58,9 +58,13 @@ void SlotSet::Start(agent::Start start) {
     return Fail(start.slot, start.execute.attempt, Internal("slot %d of %d was asked for", start.slot, options_.slots));
   }
   if (start.in_process) {
+    if (start.memory_limit > 0) {
+      log::Warning("slot %d: '%s' runs in this process, so its memory_limit does not hold", start.slot,
+                   start.execute.name);
+    }
     StartOnThread(start.slot, std::move(start.execute));
   } else {
-    StartInHost(start.slot, std::move(start.execute));
+    StartInHost(start.slot, std::move(start.execute), start.memory_limit);
   }
 }
 
@@ -73,7 +77,7 @@ void SlotSet::Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& st
   said_.Push({slot, std::move(done)});
 }
 
-void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute) {
+void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute, std::int64_t memory_limit) {
   if (!hosts_[index]) hosts_[index] = std::make_unique<HostSlot>();
   HostSlot& slot = *hosts_[index];
   const AttemptId attempt = execute.attempt;
@@ -92,6 +96,7 @@ void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute) {
   }
   if (status.ok()) {
     slot.host_alive = true;
+    if (memory_limit > 0) slot.process->LimitMemory(memory_limit);
     status = slot.process->Send(wire::EncodeSlotMessage(std::move(execute)));
   }
   if (!status.ok()) Fail(index, attempt, status);
@@ -161,8 +166,7 @@ void SlotSet::CollectHost(std::uint32_t index, std::vector<agent::Event>& events
       status.Update(message.status());
     } else if (std::holds_alternative<SlotDone>(*message)) {
       // The next attempt must not meet what this one left running, nor lose its own children to the sweep.
-      slot.held.push_back(*std::move(message));
-      slot.sweeping = true;
+      slot.held = std::get<SlotDone>(*std::move(message));
       slot.process->SweepTree();
     } else {
       events.push_back(agent::SlotSaid{index, *std::move(message)});
@@ -172,28 +176,38 @@ void SlotSet::CollectHost(std::uint32_t index, std::vector<agent::Event>& events
     log::Warning("slot %d: %s; its module host is restarted", index, TextOf(status));
     slot.process->KillTree();
   }
-  const auto release = [&] {
-    slot.sweeping = false;
-    for (SlotMessage& message : slot.held) events.push_back(agent::SlotSaid{index, std::move(message)});
-    slot.held.clear();
-  };
   for (const exec::SlotEvent& event : slot.process->TakeEvents()) {
-    if (const auto* exited = std::get_if<exec::HostExited>(&event)) {
+    if (const auto* memory = std::get_if<exec::OutOfMemory>(&event)) {
+      slot.out_of_memory = *memory;
+    } else if (const auto* exited = std::get_if<exec::HostExited>(&event)) {
       slot.last_exit = exited->status;
     } else if (std::holds_alternative<exec::TreeSwept>(event)) {
-      release();
+      if (slot.held) events.push_back(agent::SlotSaid{index, *std::exchange(slot.held, std::nullopt)});
     } else if (std::holds_alternative<exec::TreeEmpty>(event)) {
-      release();
-      slot.host_alive = false;
-      events.push_back(agent::SlotDied{index, slot.last_exit.code, slot.last_exit.signal});
+      events.push_back(DeathOf(index, slot.last_exit));
     } else if (const auto* lost = std::get_if<exec::SupervisorLost>(&event)) {
-      release();
-      slot.host_alive = false;
-      events.push_back(agent::SlotDied{index, lost->status.code, lost->status.signal});
+      agent::SlotDied died = DeathOf(index, lost->status);
+      died.supervisor_lost = true;
+      events.push_back(std::move(died));
       slot.process.reset();
       return;
     }
   }
+}
+
+agent::SlotDied SlotSet::DeathOf(std::uint32_t index, exec::ExitStatus status) {
+  HostSlot& slot = *hosts_[index];
+  slot.host_alive = false;
+  agent::SlotDied died;
+  died.slot = index;
+  died.exit_code = status.code;
+  died.signal = status.signal;
+  died.done = std::exchange(slot.held, std::nullopt);
+  if (const auto memory = std::exchange(slot.out_of_memory, std::nullopt)) {
+    died.memory_used = memory->used;
+    died.oom_killed = memory->used == 0;
+  }
+  return died;
 }
 
 void SlotSet::AppendPollItems(std::vector<net::PollItem>& items) {

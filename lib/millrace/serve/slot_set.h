@@ -10,6 +10,7 @@
 
 #include "millrace/agent/event.h"
 #include "millrace/api/registry.h"
+#include "millrace/exec/spawn.h"
 #include "millrace/net/mailbox.h"
 #include "millrace/net/poller.h"
 
@@ -41,9 +42,11 @@ class SlotSet {
   struct HostSlot;
   struct ThreadSlot;
 
-  void StartInHost(std::uint32_t slot, SlotExecute execute);
+  void StartInHost(std::uint32_t slot, SlotExecute execute, std::int64_t memory_limit);
   void StartOnThread(std::uint32_t slot, SlotExecute execute);
   void Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status);
+  // The host of this slot is gone, and so is all below it.
+  agent::SlotDied DeathOf(std::uint32_t slot, exec::ExitStatus status);
   void CollectHost(std::uint32_t slot, std::vector<agent::Event>& events);
 
   Options options_;

@@ -98,10 +98,15 @@ Json ToJson(const TaskView& task) {
                {"execution_s", Seconds(task.execution)},
                {"reason", task.reason}};
   if (!task.failure.message.empty()) {
-    json["failure"] = {{"message", task.failure.message},     {"exception", task.failure.exception},
-                       {"exit_code", task.failure.exit_code}, {"signal", task.failure.signal},
-                       {"output", task.failure.output},       {"worker", task.failure.worker},
-                       {"host", task.failure.host},           {"try", task.failure.try_number}};
+    json["failure"] = {{"message", task.failure.message},
+                       {"exception", task.failure.exception},
+                       {"exit_code", task.failure.exit_code},
+                       {"signal", task.failure.signal},
+                       {"output", task.failure.output},
+                       {"worker", task.failure.worker},
+                       {"host", task.failure.host},
+                       {"try", task.failure.try_number},
+                       {"out_of_memory", task.failure.out_of_memory}};
   }
   return json;
 }

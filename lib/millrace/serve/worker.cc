@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "millrace/exec/leftovers.h"
+#include "millrace/log/log.h"
 #include "millrace/net/wakeup.h"
 #include "millrace/serve/worker_loop.h"
 
@@ -21,6 +23,9 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options, std
   auto state = std::make_unique<State>();
   state->loop = std::make_unique<WorkerLoop>(std::move(options), std::move(link), blobs);
   state->thread = std::thread([raw = state.get()] {
+    // Before the hello: what an earlier worker has left would get in the way of what now runs again.
+    const int leftovers = exec::KillLeftovers();
+    if (leftovers > 0) log::Warning("killed %d processes that a worker which died had left here", leftovers);
     raw->end = raw->loop->Run();
     raw->ended.Signal();
   });

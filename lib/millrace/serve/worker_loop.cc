@@ -98,8 +98,12 @@ void WorkerLoop::CollectSlots() {
   slots_.Collect(said);
   for (agent::Event& event : said) {
     auto* slot_said = std::get_if<agent::SlotSaid>(&event);
-    const auto* died = std::get_if<agent::SlotDied>(&event);
-    if (slot_said != nullptr && !blobs_.stays_inline() && Mover::NeedsStoring(*slot_said)) {
+    auto* died = std::get_if<agent::SlotDied>(&event);
+    if (died != nullptr && died->done && !blobs_.stays_inline() && Mover::NeedsStoring({died->slot, *died->done})) {
+      agent::SlotSaid last{died->slot, *std::exchange(died->done, std::nullopt)};
+      storing_.emplace(died->slot, *died);
+      mover_.Store(std::move(last));
+    } else if (slot_said != nullptr && !blobs_.stays_inline() && Mover::NeedsStoring(*slot_said)) {
       storing_.emplace(slot_said->slot, std::nullopt);
       mover_.Store(std::move(*slot_said));
     } else if (const auto stored = died == nullptr ? storing_.end() : storing_.find(died->slot);
@@ -116,9 +120,13 @@ void WorkerLoop::CollectMover() {
   mover_.done().DrainInto(moved);
   for (Mover::Done& done : moved) {
     if (auto* stored = std::get_if<agent::SlotSaid>(&done)) {
-      const std::optional<agent::SlotDied> died = storing_.extract(stored->slot).mapped();
-      events_.push_back(std::move(*stored));
-      if (died) events_.push_back(*died);
+      std::optional<agent::SlotDied> died = storing_.extract(stored->slot).mapped();
+      if (died) {
+        died->done = std::get<SlotDone>(std::move(stored->message));
+        events_.push_back(*std::move(died));
+      } else {
+        events_.push_back(std::move(*stored));
+      }
       continue;
     }
     auto& fetched = std::get<Mover::Fetched>(done);

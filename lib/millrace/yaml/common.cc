@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "millrace/base/size.h"
 #include "millrace/yaml/read.h"
 #include "millrace/yaml/template.h"
 
@@ -130,6 +131,17 @@ void ReadIsolation(const Item& item, Common& common) {
   if (choice.has_value()) common.policy.isolation = kValues[*choice];
 }
 
+void ReadMemoryLimit(const Item& item, Common& common) {
+  const std::optional<std::int64_t> limit = ReadSize(item.node, item.what, item.problems);
+  if (!limit.has_value()) return;
+  if (*limit != 0 && *limit < kLeastMemoryLimit) {
+    item.problems.Add(item.node.mark, "%s must be at least %s, or 0 for none, not %s", item.what,
+                      FormatSize(kLeastMemoryLimit), FormatSize(*limit));
+    return;
+  }
+  common.policy.memory_limit = *limit;
+}
+
 template <bool Policy::*field>
 void ReadPolicyFlag(const Item& item, Common& common) {
   Set(ReadFlag(item.node, item.what, item.problems), common.policy.*field);
@@ -166,6 +178,7 @@ constexpr CommonKey kCommonKeys[] = {
      }},
     {"isolation", ReadIsolation},
     {"version", [](const Item& i, Common& out) { Set(ReadText(i.node, i.what, i.problems), out.version); }},
+    {"memory_limit", ReadMemoryLimit},
 };
 
 }  // namespace

@@ -239,6 +239,13 @@ Step ReadStep(const Entry& entry, const Common& defaults, Problems& problems) {
     problems.Add(retries->mark, "%s is not idempotent, so it is never tried again and cannot have 'retries'",
                  reading.where);
   }
+  const Policy& policy = reading.step.common.policy;
+  if (policy.memory_limit > 0 && policy.isolation == Isolation::kInProcess) {
+    problems.Add(reading.step.mark,
+                 "%s has a 'memory_limit' and runs in the worker's process, where nothing can hold it to one; use "
+                 "isolation: process",
+                 reading.where);
+  }
   return std::move(reading.step);
 }
 

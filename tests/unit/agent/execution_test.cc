@@ -136,6 +136,84 @@ TEST(Execution, AnExitOfTheHostIsAPlainFailureUnlessItSaysTryAgain) {
   }
 }
 
+TEST(Execution, A04_OutOfMemoryIsACauseOfItsOwn) {
+  Rig rig;
+  rig.Attach();
+  Assign assign = rig.Work({rig.Task(1)});
+  assign.policies[0].memory_limit = std::int64_t{2} << 30;
+  rig.Give(assign);
+  ASSERT_THAT(rig.All<Start>(), SizeIs(1));
+  EXPECT_EQ(rig.All<Start>()[0].memory_limit, std::int64_t{2} << 30);
+  SlotDied died{.slot = 0, .exit_code = 137, .signal = SIGKILL};
+  died.memory_used = (std::int64_t{21} << 30) / 10;
+  // Its command was killed with it; that is not the reason.
+  died.done.emplace();
+  died.done->attempt = AttemptId{1};
+  died.done->outcome = Outcome::kFailed;
+  died.done->failure.message = "'tail' was killed by signal 9";
+  died.done->failure.transient = true;
+  rig.Do(died);
+  ASSERT_THAT(rig.Reports(), SizeIs(1));
+  const AttemptReport report = rig.Reports()[0];
+  EXPECT_EQ(report.outcome, Outcome::kFailed);
+  EXPECT_EQ(report.failure.message, "out of memory: used 2.1GiB, limit 2GiB (memory_limit)");
+  EXPECT_TRUE(report.failure.out_of_memory);
+  EXPECT_FALSE(report.failure.transient || report.failure.crashed);
+}
+
+TEST(Execution, WhatTheKernelKillsForMemoryIsACrashThatSaysSo) {
+  Rig rig;
+  rig.Attach();
+  rig.GiveTask(1);
+  SlotDied died{.slot = 0, .exit_code = 137, .signal = SIGKILL};
+  died.oom_killed = true;
+  rig.Do(died);
+  ASSERT_THAT(rig.Reports(), SizeIs(1));
+  EXPECT_THAT(rig.Reports()[0].failure.message, HasSubstr("its machine or container was out of memory"));
+  EXPECT_TRUE(rig.Reports()[0].failure.transient);
+  EXPECT_FALSE(rig.Reports()[0].failure.out_of_memory);
+}
+
+// A host that dies right after its last word must not take the attempt along that waits for its slot.
+TEST(Execution, G_TheLastWordAndTheDeathOfAHostAreOneEvent) {
+  Rig rig;
+  rig.Attach();
+  rig.Give(rig.Work({rig.Task(1), rig.Task(2), rig.Task(3)}));
+  ASSERT_THAT(rig.Started(), ElementsAre(1, 2));
+  rig.Clear();
+  SlotDied died{.slot = 0, .exit_code = 137, .signal = SIGKILL};
+  died.done.emplace();
+  died.done->attempt = AttemptId{1};
+  died.done->outcome = Outcome::kSucceeded;
+  rig.Do(died);
+  ASSERT_THAT(rig.Reports(), SizeIs(1));
+  EXPECT_EQ(rig.Reports()[0].attempt.value, 1u);
+  EXPECT_EQ(rig.Reports()[0].outcome, Outcome::kSucceeded);
+  EXPECT_THAT(rig.Started(), ElementsAre(3));
+  // The word of another attempt is none.
+  rig.Clear();
+  rig.Do(died);
+  ASSERT_THAT(rig.Reports(), SizeIs(1));
+  EXPECT_EQ(rig.Reports()[0].attempt.value, 3u);
+  EXPECT_TRUE(rig.Reports()[0].failure.crashed);
+}
+
+TEST(Execution, A04_AKilledSupervisorIsNotTheFaultOfItsAttemptUntilItHappensAgainAndAgain) {
+  for (const std::uint32_t try_number : {1u, 3u, 4u}) {
+    Rig rig;
+    rig.Attach();
+    Assignment task = rig.Task(1);
+    task.try_number = try_number;
+    rig.Give(rig.Work({task}));
+    SlotDied died{.slot = 0, .exit_code = 137, .signal = SIGKILL};
+    died.supervisor_lost = true;
+    rig.Do(died);
+    ASSERT_THAT(rig.Reports(), SizeIs(1));
+    EXPECT_EQ(rig.Reports()[0].outcome, try_number <= 3 ? Outcome::kLost : Outcome::kFailed) << try_number;
+    EXPECT_EQ(rig.Reports()[0].failure.crashed, try_number > 3) << try_number;
+  }
+}
+
 TEST(Execution, HostsThatKeepDyingAreSaidToBeAnError) {
   Config config = Rig::Defaults();
   config.crash_restart_limit = 3;

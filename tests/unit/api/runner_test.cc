@@ -207,7 +207,10 @@ TEST(RunnerTest, A37_AnExceptionIsAFailureWithItsTypeAndTheLastOutput) {
   EXPECT_EQ(ran.done.failure.output, "about to throw");
   EXPECT_FALSE(ran.done.failure.transient);
   EXPECT_EQ(Ending("throw int").done.failure.message, "threw int");
-  EXPECT_EQ(Ending("run out of memory").done.failure.exception, "std::bad_alloc");
+  EXPECT_FALSE(ran.done.failure.out_of_memory);
+  const Failure starved = Ending("run out of memory").done.failure;
+  EXPECT_EQ(starved.exception, "std::bad_alloc");
+  EXPECT_TRUE(starved.out_of_memory);
 }
 
 TEST(RunnerTest, TakingAValueThatIsNotThereFails) {

@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -67,6 +70,10 @@ std::string DaemonCommand(const std::filesystem::path& pid_file) {
   return TestExecutable() + " --test-daemon " + pid_file.string();
 }
 
+std::string HogCommand(int mebibytes, const std::filesystem::path& pid_file) {
+  return TestExecutable() + " --test-hog " + std::to_string(mebibytes) + " " + pid_file.string();
+}
+
 CommandLine TestShell(std::string script, Environment extra) {
   CommandLine line = Shell(std::move(script));
   line.env = ChildEnvironment(std::move(extra));
@@ -77,12 +84,13 @@ std::string SignalMasksCommand(std::string_view pid) {
   return "grep -E '^Sig(Blk|Ign)' /proc/" + std::string(pid) + "/status | cut -f2 | cut -c10-16";
 }
 
-TestSlot::TestSlot(std::size_t max_frame, int output_fd) {
+TestSlot::TestSlot(std::size_t max_frame, int output_fd, bool cgroup) {
   SlotOptions options;
   options.host_args = {"--test-host"};
   options.env = ChildEnvironment({});
   options.max_frame = max_frame;
   options.output_fd = output_fd;
+  options.cgroup = cgroup;
   absl::StatusOr<std::unique_ptr<SlotProcess>> slot = SlotProcess::Start(std::move(options));
   EXPECT_TRUE(slot.ok()) << slot.status();
   slot_ = *std::move(slot);
@@ -136,6 +144,21 @@ std::string RunScript(const std::string& script) {
   return outcome.ok() ? outcome->out : std::string(outcome.status().message());
 }
 
+// Kept by the process until it ends.
+void Eat(int mebibytes) {
+  constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+  static std::vector<std::unique_ptr<char[]>> eaten;
+  for (int i = 0; i < mebibytes && eaten.size() < kMostMebibytes; ++i) {
+    eaten.emplace_back(new char[kMebibyte]);
+    std::memset(eaten.back().get(), i % 100 + 1, kMebibyte);
+  }
+}
+
+void WritePid(const std::string& pid_file) {
+  std::ofstream(pid_file + ".new") << getpid();
+  std::filesystem::rename(pid_file + ".new", pid_file);
+}
+
 }  // namespace
 
 int HostMain() {
@@ -159,6 +182,10 @@ int HostMain() {
       if (write(STDOUT_FILENO, rest.data(), rest.size()) < 0) answer = "lost";
     }
     if (verb == "flood") answer.assign(static_cast<std::size_t>(std::atoi(rest.c_str())), 'x');
+    if (verb == "eat") {
+      Eat(std::atoi(rest.c_str()));
+      answer = "ate";
+    }
     if (verb == "start") {
       StartScript(rest);
       answer = "started";
@@ -170,8 +197,8 @@ int HostMain() {
   }
 }
 
-int OwnerMain(const std::string& script) {
-  TestSlot slot;
+int OwnerMain(const std::string& script, bool cgroup) {
+  TestSlot slot(kDefaultMaxFrame, -1, cgroup);
   if (slot.Ask("start " + script) != "started") return 1;
   for (;;) pause();
 }
@@ -181,8 +208,13 @@ int DaemonMain(const std::string& pid_file) {
   setsid();
   if (fork() != 0) _exit(0);
   signal(SIGTERM, SIG_IGN);
-  std::ofstream(pid_file + ".new") << getpid();
-  std::filesystem::rename(pid_file + ".new", pid_file);
+  WritePid(pid_file);
+  for (;;) pause();
+}
+
+int HogMain(int mebibytes, const std::string& pid_file) {
+  Eat(mebibytes);
+  WritePid(pid_file);
   for (;;) pause();
 }
 

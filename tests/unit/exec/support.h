@@ -50,6 +50,10 @@ Witness AwaitWitness(const std::filesystem::path& pid_file);
 // pid and stays for ever.
 std::string TestExecutable();
 std::string DaemonCommand(const std::filesystem::path& pid_file);
+// A command that takes so many mebibytes (at most kMostMebibytes), touches them, writes its pid and stays for ever.
+std::string HogCommand(int mebibytes, const std::filesystem::path& pid_file);
+// Whatever a test does wrong: no process of it takes more.
+inline constexpr int kMostMebibytes = 512;
 
 // `sh -c script` with a child's environment.
 CommandLine TestShell(std::string script, Environment extra = {});
@@ -59,10 +63,11 @@ CommandLine TestShell(std::string script, Environment extra = {});
 std::string SignalMasksCommand(std::string_view pid);
 inline constexpr char kNoSignalMasks[] = "0000000\n0000000\n";
 
-// A slot whose host is this executable (see HostMain), and a loop around it.
+// A slot whose host is this executable (see HostMain), and a loop around it. Without a cgroup, so that what must do
+// without one is tested on every machine.
 class TestSlot {
  public:
-  explicit TestSlot(std::size_t max_frame = kDefaultMaxFrame, int output_fd = -1);
+  explicit TestSlot(std::size_t max_frame = kDefaultMaxFrame, int output_fd = -1, bool cgroup = false);
 
   SlotProcess& slot() { return *slot_; }
   void Drop() { slot_.reset(); }
@@ -92,10 +97,11 @@ class TestSlot {
 
 // The other roles. A host obeys, frame by frame:
 //   echo TEXT | fds | pid | run SCRIPT (answers its output) | start SCRIPT (does not wait) | exit N | abort | spin |
-//   flood N
+//   flood N | eat N (mebibytes, kept)
 int HostMain();
 // Owns a slot whose host starts what `script` says, then sleeps until it is killed.
-int OwnerMain(const std::string& script);
+int OwnerMain(const std::string& script, bool cgroup);
 int DaemonMain(const std::string& pid_file);
+int HogMain(int mebibytes, const std::string& pid_file);
 
 }  // namespace millrace::exec

@@ -68,6 +68,12 @@ TEST(JobGraphTest, A14_IndexesAndAmountsOutOfRangeAreRefused) {
   EXPECT_THAT(Refusal(job.spec), HasSubstr("cmake>="));
   job = Job().Task("a", "", {.retries = -1});
   EXPECT_THAT(Refusal(job.spec), HasSubstr("retries = -1"));
+  for (const std::int64_t limit : {std::int64_t{-1}, kLeastMemoryLimit - 1}) {
+    job = Job().Task("a", "", {.memory_limit = limit});
+    EXPECT_THAT(Refusal(job.spec), HasSubstr("memory_limit = " + std::to_string(limit)));
+  }
+  job = Job().Task("a", "", {.isolation = Isolation::kInProcess, .memory_limit = kLeastMemoryLimit});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("in-process"));
   job = Job().Task("a");
   job.spec.tasks[0].inputs = Bytes(std::string(kMax + 1, 'x'));
   EXPECT_THAT(Refusal(job.spec), HasSubstr("1001 bytes; at most 1000"));

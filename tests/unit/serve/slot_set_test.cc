@@ -2,9 +2,13 @@
 // Slots with real module hosts and threads: every end of a module is told once, and the slot is good for the next.
 #include "millrace/serve/slot_set.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "millrace/api/host.h"
+#include "millrace/exec/tree.h"
 #include "tests/unit/serve/support.h"
 
 namespace millrace::serve {
@@ -28,8 +32,10 @@ class Bench {
     set_.emplace(std::move(options));
   }
 
-  AttemptId Start(std::uint32_t slot, Where where, const std::string& how, const std::string& module = "play") {
+  AttemptId Start(std::uint32_t slot, Where where, const std::string& how, const std::string& module = "play",
+                  std::int64_t memory_limit = 0) {
     agent::Start start;
+    start.memory_limit = memory_limit;
     start.slot = slot;
     start.in_process = where == Where::kThread;
     start.execute.attempt = AttemptId{++last_attempt_};
@@ -184,6 +190,33 @@ TEST(SlotSetHostTest, A04_AHostThatExitsOrCrashesIsADeathAndTheNextAttemptRuns) 
   bench.Start(0, Where::kHost, "crash");
   ASSERT_TRUE(bench.Until([&] { return bench.Deaths().size() == 2; }));
   EXPECT_EQ(bench.Deaths()[1].signal, SIGKILL);
+  EXPECT_EQ(bench.AwaitDone(bench.Start(0, Where::kHost, "well")).outcome, Outcome::kSucceeded);
+}
+
+TEST(SlotSetHostTest, A04_AHostOverItsMemoryLimitDiesForThatReasonAndTheNextHasItsOwn) {
+  constexpr std::int64_t kLimit = 64 << 20;
+  Bench bench(1);
+  const AttemptId eats = bench.Start(0, Where::kHost, "eat", "play", kLimit);
+  ASSERT_TRUE(bench.Until([&] { return bench.Deaths().size() == 1; }));
+  EXPECT_GT(bench.Deaths()[0].memory_used, kLimit);
+  EXPECT_FALSE(bench.Deaths()[0].oom_killed || bench.Deaths()[0].done.has_value());
+  EXPECT_EQ(bench.FindDone(eats), nullptr);
+  const AttemptId unlimited = bench.Start(0, Where::kHost, "eat");
+  ASSERT_TRUE(bench.Until([&] { return bench.Printed(unlimited, false) == "full\n"; }));
+  bench.slots().Kill(0);
+  ASSERT_TRUE(bench.Until([&] { return bench.Deaths().size() == 2; }));
+  EXPECT_EQ(bench.Deaths()[1].memory_used, 0);
+}
+
+TEST(SlotSetHostTest, A04_AKilledSupervisorIsADeathThatSaysSo) {
+  Bench bench(1);
+  const AttemptId attempt = bench.Start(0, Where::kHost, "wait");
+  ASSERT_TRUE(bench.Until([&] { return !bench.Printed(attempt, false).empty(); }));
+  const std::vector<pid_t> below = exec::Descendants(getpid());  // the supervisor is the one child of ours
+  ASSERT_FALSE(below.empty());
+  kill(below.front(), SIGKILL);
+  ASSERT_TRUE(bench.Until([&] { return !bench.Deaths().empty(); }));
+  EXPECT_TRUE(bench.Deaths()[0].supervisor_lost);
   EXPECT_EQ(bench.AwaitDone(bench.Start(0, Where::kHost, "well")).outcome, Outcome::kSucceeded);
 }
 

@@ -57,6 +57,12 @@ struct Play {
       while (how == "deaf" || !context.stop_token().stop_requested()) poll(nullptr, 0, 5);
       return absl::CancelledError("told to stop");
     }
+    if (how == "eat") {  // half a gibibyte, if nothing stops it
+      std::vector<std::string> eaten;
+      while (eaten.size() < 512) eaten.emplace_back(std::size_t{1} << 20, 'x');
+      context.Print("full");
+      while (true) poll(nullptr, 0, -1);
+    }
     std::string text = how;
     text.resize(std::max(text.size(), static_cast<std::size_t>(size)), '.');
     return text;

@@ -44,8 +44,8 @@ TEST(ViewJsonTest, TheKeysStayAsTheyAre) {
   const Json task = Json::parse(TasksJson({failed}))[0];
   EXPECT_THAT(Keys(task), ElementsAre("name", "module", "state", "outcome", "ignored", "try", "wave", "worker", "host",
                                       "ready_s", "started_s", "ended_s", "execution_s", "reason", "failure"));
-  EXPECT_THAT(Keys(task["failure"]),
-              ElementsAre("message", "exception", "exit_code", "signal", "output", "worker", "host", "try"));
+  EXPECT_THAT(Keys(task["failure"]), ElementsAre("message", "exception", "exit_code", "signal", "output", "worker",
+                                                 "host", "try", "out_of_memory"));
   EXPECT_THAT(Keys(Json::parse(HealthJson({}, false))),
               ElementsAre("status", "workers", "load", "limits", "version", "epoch", "uptime_s", "warnings",
                           "timestamp_unix_ms"));

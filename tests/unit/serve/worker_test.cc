@@ -3,8 +3,14 @@
 #include "millrace/serve/worker.h"
 
 #include <poll.h>
+#include <sys/wait.h>
+
+#include <csignal>
 
 #include "gmock/gmock.h"
+#include "millrace/exec/environment.h"
+#include "millrace/exec/leftovers.h"
+#include "millrace/exec/spawn.h"
 #include "tests/unit/serve/worker_rig.h"
 
 namespace millrace::serve {
@@ -22,6 +28,22 @@ TEST(WorkerTest, SaysWhoItIs) {
   EXPECT_EQ(hello.name, "w1");
   EXPECT_EQ(hello.offer.cpus, 2);
   EXPECT_EQ(hello.offer.modules.size(), TestModules().size());
+}
+
+TEST(WorkerTest, WhatADeadWorkerHasLeftIsGoneBeforeTheHello) {
+  std::string mark = exec::NewSlotMark();
+  const std::size_t pid = mark.find('-') + 1;
+  mark.replace(pid, mark.find('-', pid) - pid, "99999999");  // nobody has this number
+  exec::SpawnRequest request;
+  request.program = "/bin/sleep";
+  request.argv = {"sleep", "1000"};
+  request.env = {{exec::kSlotVariable, mark}};
+  const exec::Child left = exec::Spawn(request).value();
+  WorkerRig rig;
+  rig.Await<Hello>();
+  int status = 0;
+  ASSERT_EQ(waitpid(left.pid, &status, WNOHANG), left.pid);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 TEST(WorkerTest, A28_AnIdleWorkerThatIsDrainedSaysGoodbyeAndEndsWithZero) {

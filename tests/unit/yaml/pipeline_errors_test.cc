@@ -89,6 +89,13 @@ TEST(PipelineErrorsTest, A14_Modules) {
        "(also ==, >, <=, <)"},
       {"m: {run: x, requires: {resources: [gpu]}}",
        "p.yaml:2:37: 'resources' of 'requires' of module 'm' must be a map of names and amounts, not a list"},
+      {"m: {run: x, memory_limit: 512}",
+       "p.yaml:2:29: 'memory_limit' of module 'm' must be at least 16MiB, or 0 for none, not 512B"},
+      {"m: {run: x, memory_limit: much}",
+       "p.yaml:2:29: 'memory_limit' of module 'm': 'much' is not a size; write e.g. 4096, 64KiB, 100MiB, 2GiB"},
+      {"m: {run: x, memory_limit: 1GiB, isolation: in-process}",
+       "p.yaml:2:3: module 'm' has a 'memory_limit' and runs in the worker's process, where nothing can hold it to "
+       "one; use isolation: process"},
       {"m: {module: y, with: {a: '${matrix.x}'}}", "p.yaml:2:28: '${matrix.x}' in module 'm': there is no matrix"},
       {"m: {module: y, matrix: {shard: [1]}, with: {a: '${matrix.shrad}'}}",
        "p.yaml:2:50: '${matrix.shrad}' in module 'm': the matrix has no such key; did you mean 'shard'?"},

@@ -141,6 +141,20 @@ TEST(PipelineTest, EveryKeyOfAModule) {
   EXPECT_THAT(job.tasks[0].env, ElementsAre(Pair("K", "v")));
 }
 
+TEST(PipelineTest, AMemoryLimitMayBeSaidForAllAndForOne) {
+  const JobSpec job = Parse(R"(defaults: {memory_limit: 2GiB}
+modules:
+  a: {run: x}
+  b: {run: x, memory_limit: 64MiB}
+  c: {run: x, memory_limit: 0}
+)");
+  const auto limit_of = [&](std::size_t task) { return job.policies[job.tasks[task].policy].memory_limit; };
+  ASSERT_EQ(job.tasks.size(), 3u);
+  EXPECT_EQ(limit_of(0), std::int64_t{2} << 30);
+  EXPECT_EQ(limit_of(1), 64 << 20);
+  EXPECT_EQ(limit_of(2), 0);
+}
+
 TEST(PipelineTest, DefaultsAreMergedByKey) {
   const JobSpec job = Parse(R"(env: {A: top, B: top, C: top}
 defaults:
