@@ -16,6 +16,7 @@ import sys
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import history  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
 import operation  # noqa: E402
@@ -23,7 +24,7 @@ import pipelines  # noqa: E402
 import restarts  # noqa: E402
 from fleet import Fleet  # noqa: E402
 
-THEMES = (losses, restarts, links, pipelines, operation)
+THEMES = (losses, restarts, links, pipelines, operation, history)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|an?_", name)]
 
