@@ -299,9 +299,10 @@ void BrokerLoop::WriteJournal() {
   if (position != 0 && !wait_for_journal_) release_.SetDurable(position);
 }
 
-// When it has doubled, or when what was replayed is not kept any more; the brain says which runs are.
+// When it has doubled, or when what was replayed is not kept any more; the brain says which runs are. Not while the
+// history has still to take some: a crash would find them nowhere.
 void BrokerLoop::CompactIfWorthIt() {
-  if (!journal_ || news_.compactions < compactions_asked_) return;
+  if (!journal_ || news_.compactions < compactions_asked_ || (history_ && history_->Behind())) return;
   const bool grown = news_.bytes > compacted_bytes_ + std::max(kCompactAfter, compacted_bytes_);
   const std::size_t replayed = std::exchange(replayed_runs_, 0);
   if (!grown && replayed == 0) return;

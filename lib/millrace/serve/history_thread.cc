@@ -25,7 +25,6 @@ HistoryThread::HistoryThread(Options options, std::optional<store::BlobStore> bl
                              net::Mailbox<HistoryNews>& news)
     : options_(std::move(options)), blobs_(std::move(blobs)), answers_(answers), news_(news) {
   trouble_ = OnAWholeFile(&HistoryThread::Open);
-  if (!trouble_.ok()) log::Error("the history cannot be opened: %s; runs go on without it", TextOf(trouble_));
 }
 
 HistoryThread::~HistoryThread() {
@@ -58,7 +57,7 @@ void HistoryThread::Replayed(Record record) { Follow(std::move(record)); }
 void HistoryThread::Follow(Record record) {
   std::unique_ptr<store::RunStory> story = chronicle_.Take(std::move(record));
   if (story == nullptr) return;
-  if (history_ && !thread_.joinable()) {
+  if (replaying_ && history_) {
     const absl::StatusOr<bool> known = history_->Has(story->id());
     if (known.ok() && *known) return;
   }
@@ -67,9 +66,11 @@ void HistoryThread::Follow(Record record) {
     waiting_.pop_front();
   }
   waiting_.push_back(std::move(story));
+  behind_ = true;
 }
 
 void HistoryThread::Start() {
+  replaying_ = false;
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -110,14 +111,14 @@ void HistoryThread::Run() {
 }
 
 void HistoryThread::Settle() {
-  const absl::Status before = trouble_;
-  const std::size_t waited = waiting_.size();
   trouble_ = OnAWholeFile(&HistoryThread::WriteAll);
-  if (!trouble_.ok() && trouble_ != before) {
+  if (!trouble_.ok() && trouble_ != told_.trouble) {
     log::Error("the history cannot be written: %s; runs go on without it", TextOf(trouble_));
   }
-  if (trouble_.ok() && !before.ok()) log::Info("the history is written again");
-  if (trouble_ != before || (!trouble_.ok() && waited != waiting_.size())) news_.Push({trouble_, waiting_.size()});
+  if (trouble_.ok() && !told_.trouble.ok()) log::Info("the history is written again");
+  if (trouble_ == told_.trouble && waiting_.size() == told_.waiting) return;
+  told_ = {trouble_, waiting_.size()};
+  news_.Push(told_);
 }
 
 absl::Status HistoryThread::WriteAll() {
@@ -126,6 +127,7 @@ absl::Status HistoryThread::WriteAll() {
     MILLRACE_RETURN_IF_ERROR(Write(*waiting_.front()));
     waiting_.pop_front();
   }
+  behind_ = false;
   return history_->Retain(options_.limits, UnixMs()).status();
 }
 

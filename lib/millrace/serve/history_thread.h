@@ -3,6 +3,7 @@
 // over the limits, and answers questions about the past. Trouble here is said and tried again; no run waits for it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -47,6 +48,8 @@ class HistoryThread {
   void Start();
   // Any thread, after Start: records that are durable, in order.
   void Take(std::vector<Record> batch) { jobs_.Push(std::move(batch)); }
+  // Any thread: whether ended runs wait to be written; the journal is to hold them until then.
+  bool Behind() const { return behind_; }
   // Answered by a Send among the answers, with all that was taken before.
   void Ask(PeerId peer, Query query) { jobs_.Push(Question{peer, std::move(query)}); }
 
@@ -76,7 +79,10 @@ class HistoryThread {
   std::optional<store::History> history_;
   store::Chronicle chronicle_;
   std::deque<std::unique_ptr<store::RunStory>> waiting_;
+  std::atomic<bool> behind_ = false;
   absl::Status trouble_;
+  HistoryNews told_;
+  bool replaying_ = true;
   bool put_aside_ = false;  // once in a life: a disk that damages every file is not to be filled with them
   net::Mailbox<Job> jobs_;
   std::thread thread_;
