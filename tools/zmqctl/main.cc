@@ -66,7 +66,6 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
       .Option("--state", "STATE", &a.state, "Only those that ended so: succeeded, failed, cancelled")
       .Option("--since", "AGE", &a.since, "Only those that ended within it: 2h, 7d")
       .Option("--data-dir", "DIR", &a.data_dir, "Read it there and ask no broker; one may run meanwhile")
-      .Setting("max_payload_size")
       .Example("zmqctl history --name release --state failed --since 7d", "what went wrong this week")
       .Example("zmqctl history 3.17", "that run: each task with its outcome, tries, worker and time")
       .Example("zmqctl history 3.17 --json | jq '.tasks[] | {name, result}'", "with results and every attempt")

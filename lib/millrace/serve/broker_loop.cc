@@ -199,13 +199,21 @@ bool BrokerLoop::TakeWithoutJournal(PeerId peer, const Message& message) {
     answer.message =
         absl::StrFormat("no run is taken while the broker's journal cannot be written: %s", TextOf(news_.trouble));
   } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kBroker) {
-    answer.request = query->request;
-    answer.broker.push_back(View(Now()));
+    AnswerStatus(peer, query->request);
+    return true;
   } else {
     return false;
   }
   SendTo(peer, std::move(answer));
   return true;
+}
+
+// With what the shell knows and the brain does not.
+void BrokerLoop::AnswerStatus(PeerId peer, std::uint64_t request) {
+  Answer answer;
+  answer.request = request;
+  answer.broker.push_back(View(Now()));
+  SendTo(peer, std::move(answer));
 }
 
 // What the shell itself answers or remembers, it takes here; the rest is the brain's.
@@ -222,6 +230,9 @@ void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
     return;
   } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kLogs) {
     SendTo(peer, logs_.Ask(*query));
+    return;
+  } else if (query != nullptr && query->kind == QueryKind::kBroker && !history_state_.trouble.ok()) {
+    AnswerStatus(peer, query->request);
     return;
   } else if (query != nullptr && store::IsAboutThePast(query->kind)) {
     AskHistory(peer, *query);

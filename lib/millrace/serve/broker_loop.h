@@ -84,6 +84,7 @@ class BrokerLoop {
   void Lost(PeerId peer);
   bool TakeWithoutJournal(PeerId peer, const Message& message);
   void AskHistory(PeerId peer, Query query);
+  void AnswerStatus(PeerId peer, std::uint64_t request);
   void StepAll();
   void WriteJournal();
   void CompactIfWorthIt();

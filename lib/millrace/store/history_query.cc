@@ -12,7 +12,12 @@ namespace {
 
 std::string TextOf(const HistoryLimits& limits) {
   std::vector<std::string> parts;
-  if (limits.age > Duration::zero()) parts.push_back("for " + FormatDuration(limits.age));
+  constexpr Duration kDay = std::chrono::hours(24);
+  if (limits.age > Duration::zero() && limits.age % kDay == Duration::zero()) {
+    parts.push_back(absl::StrFormat("for %d days", limits.age / kDay));
+  } else if (limits.age > Duration::zero()) {
+    parts.push_back("for " + FormatDuration(limits.age));
+  }
   if (limits.runs > 0) parts.push_back(absl::StrFormat("%d at most", limits.runs));
   if (limits.bytes > 0) parts.push_back("in " + FormatSize(static_cast<std::int64_t>(limits.bytes)));
   return parts.empty() ? "without a limit" : absl::StrJoin(parts, ", ");

@@ -201,7 +201,7 @@ TEST_F(HistoryTest, WhatIsNotThereIsAnsweredWithWhatIsAndWhyNoMoreIs) {
   query.kind = QueryKind::kPastTasks;
   query.run = RunNo(13);
   EXPECT_THAT(AnswerFromHistory(history, query, limits).message,
-              AllOf(HasSubstr("no run 1.13"), HasSubstr("did you mean"), HasSubstr("7 runs"), HasSubstr("48h"),
+              AllOf(HasSubstr("no run 1.13"), HasSubstr("did you mean"), HasSubstr("7 runs"), HasSubstr("for 2 days"),
                     HasSubstr("7 at most"), HasSubstr("1MiB")));
   query.kind = QueryKind::kPastResult;
   query.run = RunNo(20);
