@@ -71,7 +71,7 @@ const std::map<std::string, Sample>& Samples() {
       {"history", {"false", "true", "false", "true", "x"}},
       {"history_age", {"1.0s", "2.0s", "0s", "4.0s", "-1s"}},
       {"history_runs", {"1", "2", "0", "4", "-1"}},
-      {"history_size", {"1MiB", "1KiB", "0", "1234567", "-1"}},
+      {"history_size", {"1MiB", "1KiB", "0B", "1234567", "-1"}},
       {"worker_id", {"a", "b.1", "c-2", "d_3", "a b"}},
       {"max_parallel_modules", {"1", "2", "cores", "4096", "0"}},
       {"tags", {"a", "b,c", "d", "e", ""}},
