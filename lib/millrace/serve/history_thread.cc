@@ -2,6 +2,8 @@
 #include "millrace/serve/history_thread.h"
 
 #include <poll.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -18,6 +20,8 @@ namespace {
 
 // Ended runs held while the history cannot be written. Those beyond are in the journal, for the next start.
 constexpr std::size_t kMaxWaiting = 1000;
+// Of this thread alone: what others wait for goes first.
+constexpr int kNiceness = 10;
 
 }  // namespace
 
@@ -82,6 +86,7 @@ int HistoryThread::PatienceMs(Instant retry_at) const {
 
 void HistoryThread::Run() {
   BlockFileSizeSignal();
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);  // a help, so that its failure is none
   std::vector<Job> jobs;
   Settle();
   Instant next = Now() + (trouble_.ok() ? options_.look_again : options_.try_again);
