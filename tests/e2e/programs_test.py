@@ -17,6 +17,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import fail_points  # noqa: E402
+import history  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
 import old_bugs  # noqa: E402
@@ -26,7 +27,7 @@ import restarts  # noqa: E402
 import wires  # noqa: E402
 from fleet import Fleet  # noqa: E402
 
-THEMES = (losses, restarts, fail_points, links, wires, pipelines, operation, old_bugs)
+THEMES = (losses, restarts, fail_points, links, wires, pipelines, operation, history, old_bugs)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|G_|an?_", name)]
 

@@ -17,6 +17,11 @@ using std::chrono::seconds;
 
 constexpr PeerId kReader{std::uint64_t{1} << 40};  // asks a scratch copy of the broker
 
+Duration OffsetOf(const FoldedRun& run, std::int64_t unix_ms) {
+  if (unix_ms == 0) return Duration(-1);
+  return std::max<Duration>(milliseconds(unix_ms - run.submitted_unix_ms), Duration::zero());
+}
+
 }  // namespace
 
 sched::Config World::BrokerConfig() const {
@@ -243,6 +248,9 @@ void World::CompareReplay() {
       const FoldedTask& task = folded.tasks[row.index];
       const bool same = row.outcome == task.outcome && row.ignored == task.ignored && row.worker == task.worker &&
                         (row.state == TaskState::kAssigned || row.state == TaskState::kRunning) == task.attempt.valid();
+      const bool same_times =
+          row.started == OffsetOf(folded, task.started_unix_ms) && row.ended == OffsetOf(folded, task.ended_unix_ms);
+      if (row.state == TaskState::kEnded && !same_times) return Wrong("I10: other times of " + row.name);
       if (!same) return Wrong("I10: the replayed broker has another idea of " + RunName(id) + " " + row.name);
     }
   }
@@ -257,6 +265,8 @@ void World::CompareReplay() {
     const bool same = a.run == b.run && a.state == b.state && a.succeeded == b.succeeded && a.cached == b.cached &&
                       a.failed == b.failed && a.ignored == b.ignored && a.skipped == b.skipped &&
                       a.cancelled == b.cancelled && a.root_cause == b.root_cause;
+    const Duration apart = std::chrono::abs(a.elapsed - b.elapsed);
+    if (HasEnded(a.state) && apart >= milliseconds(1)) Wrong("I10: run " + RunName(a.run) + " took another time");
     if (!same) Wrong("I10: the replayed broker sees run " + RunName(a.run) + " differently");
   }
 }

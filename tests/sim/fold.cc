@@ -8,8 +8,16 @@
 namespace millrace::sim {
 namespace {
 
+constexpr std::chrono::milliseconds kClockStep = std::chrono::hours(2);  // from an hour ahead to an hour behind
+
 bool IsFailure(Outcome outcome) {
   return outcome == Outcome::kFailed || outcome == Outcome::kTimedOut || outcome == Outcome::kLost;
+}
+
+// What began in an earlier life may seem to lie ahead: each life has its own idea of the wall clock.
+template <class Ended>
+bool InOrder(const Ended& record) {
+  return record.ended_unix_ms != 0 && record.started_unix_ms <= record.ended_unix_ms + kClockStep.count();
 }
 
 }  // namespace
@@ -48,6 +56,7 @@ std::string Fold::On(const RunAccepted& record) {
   FoldedRun& run = runs_[record.run];
   run.job = record.job;
   run.token = record.token;
+  run.submitted_unix_ms = record.submitted_unix_ms;
   run.tasks.resize(record.job.tasks.size());
   return {};
 }
@@ -65,6 +74,7 @@ std::string Fold::On(const TaskAssigned& record) {
     if (required && !run.Good(need.task)) wrong = "I2: assigned although a dependency did not succeed";
   }
   if (run.Stopping() && !run.PolicyOf(record.task.index).always_run) wrong = "assigned after its run was stopped";
+  if (record.assigned_unix_ms == 0) wrong = "an assignment without its time";
   if (task->crashes >= kCrashLimit && !task->forgiven) wrong = "I7: a poison task is assigned again";
   task->attempt = record.attempt;
   task->worker = record.worker;
@@ -80,10 +90,12 @@ std::string Fold::On(const AttemptEnded& record) {
   if (!policy.idempotent && record.outcome != Outcome::kNone) {
     wrong = "a task that is not idempotent may run again after it was assigned";
   }
+  if (!InOrder(record)) wrong = "an attempt ends before it began";
   if (record.outcome == Outcome::kLost && !record.suspect) ++task->unseen;
   if (record.crashed) task->crashes += task->suspicion ? 2 : 1;
   if (record.suspect) task->suspicion = !record.crashed;
   task->attempt = {};
+  task->started_unix_ms = record.started_unix_ms;
   ended_[record.attempt] = record.charged;
   return wrong;
 }
@@ -96,6 +108,7 @@ std::string Fold::On(const TaskEnded& record) {
   std::string wrong;
   if (record.attempt != task->attempt) wrong = "I5: a task ends by an attempt that is not its current one";
   if (record.outcome == Outcome::kNone) wrong = "a task ends without an outcome";
+  if (!InOrder(record)) wrong = "a task ends before it began";
   if (record.outcome == Outcome::kDependencyFailed) {
     bool blamed = false;
     for (const Dependency& need : run.job.tasks[record.task.index].needs) {
@@ -115,6 +128,8 @@ std::string Fold::On(const TaskEnded& record) {
   task->ended_by = record.attempt;
   task->attempt = {};
   task->result = record.result;
+  task->started_unix_ms = record.started_unix_ms;
+  task->ended_unix_ms = record.ended_unix_ms;
   task->message = record.failure.message;
   task->ignored = IsFailure(record.outcome) && policy.ignore_failure;
   run.failed |= IsFailure(record.outcome) && !task->ignored;
@@ -144,7 +159,9 @@ std::string Fold::On(const RunEnded& record) {
     wrong = "the state of a run is not what its tasks say";
   }
   if (record.state == RunState::kSucceeded && !good) wrong = "a green run without good outcomes";
+  if (record.ended_unix_ms == 0) wrong = "a run ends without its time";
   run.state = record.state;
+  run.ended_unix_ms = record.ended_unix_ms;
   return wrong;
 }
 

@@ -27,6 +27,8 @@ struct FoldedTask {
   bool suspicion = false;     // one crash is not counted yet
   bool forgiven = false;
   bool ignored = false;
+  std::int64_t started_unix_ms = 0;  // of the latest attempt that has ended
+  std::int64_t ended_unix_ms = 0;
 };
 
 struct FoldedRun {
@@ -35,6 +37,8 @@ struct FoldedRun {
   bool cancelled = false;
   bool failed = false;
   RunState state = RunState::kRunning;
+  std::int64_t submitted_unix_ms = 0;
+  std::int64_t ended_unix_ms = 0;
   std::vector<FoldedTask> tasks;
 
   const Policy& PolicyOf(std::uint32_t task) const { return job.policies[job.tasks[task].policy]; }

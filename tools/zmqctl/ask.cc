@@ -98,11 +98,15 @@ absl::StatusOr<int> Tasks(Context& context) {
   query.task.clear();
   std::vector<TaskView> tasks;
   for (bool more = true; more;) {
-    MILLRACE_ASSIGN_OR_RETURN(Answer answer, context.client.Ask(query));
-    more = answer.more;
-    query.since = answer.next;
-    query.run = answer.run;  // the newest at the first question, and no other afterwards
-    std::move(answer.tasks.begin(), answer.tasks.end(), std::back_inserter(tasks));
+    absl::StatusOr<Answer> answer = context.client.Ask(query);
+    if (!answer.ok()) {
+      MILLRACE_ASSIGN_OR_RETURN(tasks, PastTasks(context, answer.status()));
+      break;
+    }
+    more = answer->more;
+    query.since = answer->next;
+    query.run = answer->run;  // the newest at the first question, and no other afterwards
+    std::move(answer->tasks.begin(), answer->tasks.end(), std::back_inserter(tasks));
   }
   // A task that changed between two pages is in both; the later row is the newer.
   std::stable_sort(tasks.begin(), tasks.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
@@ -157,8 +161,9 @@ absl::StatusOr<int> Logs(Context& context) {
   // Whether there are such a run and task: whoever keeps the lines knows only what has printed something.
   Query known = query;
   known.kind = query.task.empty() ? QueryKind::kRun : QueryKind::kTasks;
-  MILLRACE_ASSIGN_OR_RETURN(const Answer found, context.client.Ask(known));
-  query.run = found.run;
+  const absl::StatusOr<Answer> found = context.client.Ask(known);
+  if (!found.ok()) return PointToPast(context, found.status());
+  query.run = found->run;
   std::string last_task;
   while (true) {
     MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
@@ -189,7 +194,9 @@ absl::StatusOr<int> Result(Context& context) {
     MILLRACE_ASSIGN_OR_RETURN(run, ParseRunName(context.arguments.run));
   }
   const auto limit = static_cast<std::uint64_t>(context.options.max_payload_size);
-  MILLRACE_ASSIGN_OR_RETURN(const Bytes result, context.client.Result(run, context.arguments.task, limit));
+  absl::StatusOr<Bytes> found = context.client.Result(run, context.arguments.task, limit);
+  if (!found.ok()) found = PastResult(context, found.status());
+  MILLRACE_ASSIGN_OR_RETURN(const Bytes result, std::move(found));
   if (result.empty()) {
     Print(context, "null");
     return host::kSucceeded;
@@ -201,7 +208,9 @@ absl::StatusOr<int> Result(Context& context) {
 
 absl::StatusOr<int> Why(Context& context) {
   MILLRACE_ASSIGN_OR_RETURN(const Query query, About(QueryKind::kWhy, context.arguments));
-  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
+  const absl::StatusOr<Answer> asked = context.client.Ask(query);
+  if (!asked.ok()) return PointToPast(context, asked.status());
+  const Answer& answer = *asked;
   if (context.arguments.json) {
     Print(context, LinesJson(answer.lines));
     return host::kSucceeded;

@@ -25,6 +25,11 @@ struct Arguments {
   bool keep_going = false;
   std::int64_t wait_for = 0;  // workers
   std::string reason;
+  std::string data_dir;  // history: read it there, and ask no broker
+  std::string name;
+  std::string state;
+  std::string since;
+  std::int64_t last = 20;
 };
 
 // A connection to the broker that the options name, and where answers go.
@@ -49,10 +54,20 @@ absl::StatusOr<int> Why(Context& context);
 absl::StatusOr<int> Cancel(Context& context);
 absl::StatusOr<int> DrainWorker(Context& context);
 absl::StatusOr<int> Health(Context& context);
+absl::StatusOr<int> History(Context& context);
 
 // Without a broker: the journal of a data directory that no broker uses.
 absl::StatusOr<int> CheckJournal(const Arguments& arguments, const Options& options);
 absl::StatusOr<int> DumpJournal(const Arguments& arguments, const Options& options);
 absl::StatusOr<int> SalvageJournal(const Arguments& arguments, const Options& options);
+// ... and the history in one that a broker may be using.
+absl::StatusOr<int> HistoryOnDisk(const Arguments& arguments, const Options& options);
+
+// For a run that the broker has forgotten, the rows of its tasks as the history has them. `status` is the broker's
+// refusal, and comes back when the history does not know better.
+absl::StatusOr<std::vector<TaskView>> PastTasks(Context& context, const absl::Status& status);
+absl::StatusOr<Bytes> PastResult(Context& context, const absl::Status& status);
+// The same refusal, with where to look when the history knows the run.
+absl::Status PointToPast(Context& context, const absl::Status& status);
 
 }  // namespace millrace::zmqctl

@@ -59,6 +59,17 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
       .Argument("RUN", &a.run, run_help, false)
       .Example("zmqctl tasks", "of the newest run")
       .Example("zmqctl tasks 1.2", "of this one");
+  add("history", "Runs that have ended, also those that the broker has forgotten", z::History)
+      .Argument("RUN", &a.run, "All about this one: tasks, tries, attempts; a list of runs when left out", false)
+      .Option("--last", "N", &a.last, "The newest N runs at most; 0: all")
+      .Option("--name", "PIPELINE", &a.name, "Only runs of this pipeline")
+      .Option("--state", "STATE", &a.state, "Only those that ended so: succeeded, failed, cancelled")
+      .Option("--since", "AGE", &a.since, "Only those that ended within it: 2h, 7d")
+      .Option("--data-dir", "DIR", &a.data_dir, "Read it there and ask no broker; one may run meanwhile")
+      .Example("zmqctl history --name release --state failed --since 7d", "what went wrong this week")
+      .Example("zmqctl history 3.17", "that run: each task with its outcome, tries, worker and time")
+      .Example("zmqctl history 3.17 --json | jq '.tasks[] | {name, result}'", "with results and every attempt")
+      .Example("zmqctl history --data-dir /var/lib/millrace", "with no broker at hand");
   add("workers", "The workers and what they offer", z::Workers)
       .Option("--wait-for", "N", &a.wait_for, "Return once N workers are there")
       .Example("zmqctl workers --wait-for 3", "in a script that has just started them");
@@ -166,6 +177,10 @@ int main(int argc, char** argv) {
   for (const OfflineVerb& verb : offline) {
     if (!verb.command->chosen()) continue;
     const absl::StatusOr<int> done = verb.run(arguments, resolved.options);
+    return done.ok() ? *done : Refuse(done.status());
+  }
+  if (!arguments.data_dir.empty()) {  // only the history has it
+    const absl::StatusOr<int> done = millrace::zmqctl::HistoryOnDisk(arguments, resolved.options);
     return done.ok() ? *done : Refuse(done.status());
   }
   auto interrupts = millrace::host::Interrupts::Begin();

@@ -147,9 +147,9 @@ absl::StatusOr<std::vector<WorkerView>> Client::Workers() {
   return workers;
 }
 
-absl::StatusOr<Bytes> Client::Result(RunId run, const std::string& task, std::uint64_t max_size) {
+absl::StatusOr<Bytes> Client::Result(RunId run, const std::string& task, std::uint64_t max_size, QueryKind kind) {
   Query query;
-  query.kind = QueryKind::kResult;
+  query.kind = kind;
   query.run = run;
   query.task = task;
   MILLRACE_ASSIGN_OR_RETURN(Answer answer, Ask(std::move(query)));

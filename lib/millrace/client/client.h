@@ -49,7 +49,9 @@ class Client {
   // All that the broker knows, by name, however many messages that takes.
   absl::StatusOr<std::vector<WorkerView>> Workers();
   // The unpacked result of a task, fetched from wherever it is: msgpack.
-  absl::StatusOr<Bytes> Result(RunId run, const std::string& task, std::uint64_t max_size);
+  // Of the history with kPastResult, else of what the scheduler remembers.
+  absl::StatusOr<Bytes> Result(RunId run, const std::string& task, std::uint64_t max_size,
+                               QueryKind kind = QueryKind::kResult);
 
   // Called with the run and those of its tasks that have changed since the last call.
   using OnChange = std::function<void(const RunView&, std::span<const TaskView>)>;

@@ -59,6 +59,10 @@ serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network) 
   broker.data_dir = options.data_dir;
   broker.cache = !options.no_cache;
   broker.durability = options.durability;
+  broker.history = options.history;
+  broker.history_limits = {.age = options.history_age,
+                           .runs = options.history_runs,
+                           .bytes = static_cast<std::uint64_t>(options.history_size)};
   // As if it had been killed: workers keep what they have, and the next broker goes on from what is on disk.
   broker.on_disk_failure = [](const absl::Status&) { _exit(kDisk); };
   sched::Config& brain = broker.brain;

@@ -44,6 +44,10 @@ struct Options {
   std::uint32_t prefetch_limit = 1024;
   Duration run_retention = std::chrono::hours(24);
   std::uint32_t runs_kept = 1000;
+  bool history = true;
+  Duration history_age = std::chrono::hours(24 * 90);  // 0 = no limit, of these three
+  std::uint32_t history_runs = 10'000;
+  std::int64_t history_size = std::int64_t{1} << 30;  // bytes
 
   // A worker.
   std::string worker_id{};                 // "" = host name and process id

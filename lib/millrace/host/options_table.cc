@@ -112,6 +112,14 @@ void AddBroker(std::vector<OptionRow>& rows) {
   rows.push_back(Span("run_retention", &Options::run_retention, Duration::zero(), 3650 * kDay,
                       "ended runs can be asked about for this long"));
   rows.push_back(Number("runs_kept", &Options::runs_kept, 1, kMany, "and this many of them at most"));
+  rows.push_back(Switch("history", &Options::history, "keep what became of ended runs, for zmqctl history"));
+  rows.push_back(ByDefault(Span("history_age", &Options::history_age, Duration::zero(), 3650 * kDay,
+                                "the history lets go of runs that ended longer ago; 0: of none"),
+                           "90d"));
+  rows.push_back(
+      Number("history_runs", &Options::history_runs, 0, 100 * kMany, "it keeps this many runs at most; 0: any number"));
+  rows.push_back(Size("history_size", &Options::history_size, 0, std::int64_t{1} << 50,
+                      "and this many bytes of them; 0: any number"));
 }
 
 void AddWorker(std::vector<OptionRow>& rows) {

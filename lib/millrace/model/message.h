@@ -19,6 +19,7 @@
 #include "millrace/base/digest.h"
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
+#include "millrace/model/history.h"
 #include "millrace/model/job.h"
 #include "millrace/model/offer.h"
 #include "millrace/model/outcome.h"
@@ -298,7 +299,20 @@ struct Submit {
   friend bool operator==(const Submit&, const Submit&) = default;
 };
 
-enum class QueryKind : std::uint8_t { kBroker, kRuns, kRun, kTasks, kWorkers, kLogs, kResult, kWhy };
+enum class QueryKind : std::uint8_t {
+  kBroker,
+  kRuns,
+  kRun,
+  kTasks,
+  kWorkers,
+  kLogs,
+  kResult,
+  kWhy,
+  // Of the history, which goes back further than what the scheduler remembers.
+  kPastRuns,
+  kPastTasks,
+  kPastResult,
+};
 
 struct Query {
   static constexpr std::uint8_t kKind = 41;
@@ -306,9 +320,14 @@ struct Query {
   QueryKind kind = QueryKind::kBroker;
   RunId run;         // none = the newest, where a run is needed
   std::string task;  // by name
-  // kTasks: rows changed after this, 0 = all; kLogs: from this position; kWorkers: rows to skip.
+  // kTasks: rows changed after this, 0 = all; kLogs: from this position; kWorkers, kPastTasks: rows to skip; kPastRuns:
+  // only those with a lower id, 0 = from the newest.
   std::uint64_t since = 0;
   std::uint32_t limit = 0;  // rows at most; 0 = as many as fit one message
+  // kPastRuns: only those of this pipeline, in this state, and that ended after this.
+  std::string name{};
+  std::optional<RunState> state{};
+  std::int64_t after_unix_ms = 0;
   friend bool operator==(const Query&, const Query&) = default;
 };
 
@@ -349,6 +368,8 @@ struct Answer {
   Payload result;
   std::uint64_t next = 0;  // where to go on: the `since` of the next query
   bool more = false;       // rows were left off; ask again from `next`
+  std::vector<PastRun> past_runs{};
+  std::vector<PastTask> past_tasks{};
   friend bool operator==(const Answer&, const Answer&) = default;
 };
 

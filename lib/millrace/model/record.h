@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the journal keeps: every durable change of the scheduler, as plain structs. Replaying them in order gives the
-// state back; what can be found out again (sessions, queues, leases) is not here.
+// state back; what can be found out again (sessions, queues, leases) is not here. Times are the broker's wall clock, in
+// milliseconds, for people only: 0 = it never happened, or an older Millrace has written the record.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@ struct TaskAssigned {
   TaskRef task;
   AttemptId attempt;
   std::string worker;
+  std::int64_t assigned_unix_ms = 0;
   friend bool operator==(const TaskAssigned&, const TaskAssigned&) = default;
 };
 
@@ -40,6 +42,9 @@ struct AttemptEnded {
   bool charged = false;              // consumes a retry
   bool suspect = false;              // ran when its worker crashed: counts towards the crash limit once it ran alone
   bool crashed = false;              // counts towards the crash limit now
+  std::int64_t started_unix_ms = 0;  // as far as anybody was told of it
+  std::int64_t ended_unix_ms = 0;
+  std::string message{};  // why, when it failed
   friend bool operator==(const AttemptEnded&, const AttemptEnded&) = default;
 };
 
@@ -53,6 +58,8 @@ struct TaskEnded {
   Failure failure;
   std::string reason;
   Duration execution{};
+  std::int64_t started_unix_ms = 0;  // of the latest attempt
+  std::int64_t ended_unix_ms = 0;
   friend bool operator==(const TaskEnded&, const TaskEnded&) = default;
 };
 
@@ -67,6 +74,7 @@ struct RunEnded {
   static constexpr std::uint8_t kKind = 6;
   RunId run;
   RunState state = RunState::kSucceeded;
+  std::int64_t ended_unix_ms = 0;
   friend bool operator==(const RunEnded&, const RunEnded&) = default;
 };
 

@@ -7,6 +7,16 @@
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
+namespace {
+
+// Of a time that an earlier life has written; -1 = it is not known. This life knows its own to the nanosecond. Between
+// lives the clock may have been set back.
+Duration OffsetOf(const Run& run, std::int64_t unix_ms) {
+  if (unix_ms == 0) return Duration(-1);
+  return std::max<Duration>(std::chrono::milliseconds(unix_ms - run.submitted_unix_ms), Duration::zero());
+}
+
+}  // namespace
 
 void Core::Apply(const Record& record, JournalPosition at) {
   at_ = at;
@@ -26,7 +36,7 @@ void Core::ApplyRecord(const RunAccepted& record) {
   run->tasks = TaskTable(n);
   run->token = record.token;
   run->submitted_unix_ms = record.submitted_unix_ms;
-  run->submitted = Instant(std::chrono::milliseconds(record.submitted_unix_ms) - config_.unix_at_zero);
+  run->submitted = AtUnixMs(record.submitted_unix_ms);
   if (started_) run->submitted = now_;
   run->open = n;
   run->by_phase[static_cast<std::size_t>(Phase::kWaiting)] = n;
@@ -65,7 +75,7 @@ void Core::ApplyRecord(const TaskAssigned& record) {
   attempt.id = record.attempt;
   attempt.task = {run->slot, task};
   attempt.worker = worker;
-  attempt.assigned = now_;
+  attempt.assigned = started_ || record.assigned_unix_ms == 0 ? now_ : AtUnixMs(record.assigned_unix_ms);
   run->tasks.attempt[task] = attempts_.Add(attempt);
   run->tasks.worker[task] = worker;
   run->tasks.started[task] = Duration(-1);
@@ -91,6 +101,7 @@ void Core::ApplyRecord(const AttemptEnded& record) {
     tasks.Set(task, TaskFlag::kSuspect);
   }
   if (record.charged) ++tasks.charged[task];
+  if (!started_) tasks.started[task] = OffsetOf(*run, record.started_unix_ms);
   // What was given back was never tried.
   if (record.outcome == Outcome::kNone && tasks.tries[task] > 0) --tasks.tries[task];
   RemoveHeld(attempt);
@@ -109,7 +120,12 @@ void Core::ApplyRecord(const TaskEnded& record) {
   tasks.outcome[task] = record.outcome;
   tasks.execution[task] = record.execution;
   tasks.ended_at[task] = at_;
-  if (started_) tasks.ended[task] = now_ - run->submitted;
+  if (started_) {
+    tasks.ended[task] = std::max(now_ - run->submitted, Duration::zero());
+  } else {
+    tasks.started[task] = OffsetOf(*run, record.started_unix_ms);
+    tasks.ended[task] = OffsetOf(*run, record.ended_unix_ms);
+  }
   const Policy& policy = run->PolicyOf(task);
   const bool failure = IsFailure(record.outcome);
   const bool ignored = failure && policy.ignore_failure;
@@ -181,7 +197,12 @@ void Core::ApplyRecord(const RunEnded& record) {
   if (run == nullptr || HasEnded(run->state)) return;
   run->last_at = at_;
   run->state = record.state;
-  run->ended = now_;
+  if (started_) {
+    run->ended = now_;
+  } else if (record.ended_unix_ms != 0) {
+    run->ended = AtUnixMs(record.ended_unix_ms);
+  }
+  if (run->ended != kNever) run->elapsed = std::max(run->ended - run->submitted, Duration::zero());
   --runs_active_;
   ended_runs_.push_back(run->slot);
   MarkRunChanged(*run);

@@ -9,7 +9,8 @@
 namespace millrace::sched {
 namespace {
 
-constexpr std::size_t kMaxException = 1024;  // bytes: the name of a type
+constexpr std::size_t kMaxException = 1024;    // bytes: the name of a type
+constexpr std::size_t kMaxAttemptText = 1024;  // why a try failed that is not the last one
 
 template <class Words>
 std::size_t BytesOf(const Words& words) {
@@ -82,6 +83,8 @@ void Bound(TaskEnded& record) {
   Bound(record.failure);
   Cut(record.reason, kMaxFailureText);
 }
+
+void Bound(AttemptEnded& record) { Cut(record.message, kMaxAttemptText); }
 
 void Bound(std::vector<std::string>& warnings) {
   if (warnings.size() <= kMaxWarnings) return;

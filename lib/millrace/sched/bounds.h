@@ -38,6 +38,7 @@ std::size_t TextBytes(const Offer& offer);
 // What came from a peer, cut to the bounds above.
 void Bound(Failure& failure);
 void Bound(TaskEnded& record);
+void Bound(AttemptEnded& record);
 // Keeps the first kMaxWarnings and says how many more there were.
 void Bound(std::vector<std::string>& warnings);
 

@@ -38,12 +38,8 @@ void Core::Accept(Submit& submit, Answer& answer, JournalPosition& after) {
   if (const absl::Status status = CheckJob(submit.job, config_.max_payload); !status.ok()) return refuse(status);
   if (const absl::Status status = BuildGraph(submit.job).status(); !status.ok()) return refuse(status);
   const RunId id{EpochQualified(config_.epoch, next_run_ + 1)};
-  const Duration since_unix = now_.time_since_epoch() + config_.unix_at_zero;
-  after =
-      Commit(RunAccepted{.run = id,
-                         .token = submit.token,
-                         .submitted_unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_unix).count(),
-                         .job = std::move(submit.job)});
+  after = Commit(
+      RunAccepted{.run = id, .token = submit.token, .submitted_unix_ms = UnixMs(now_), .job = std::move(submit.job)});
   Run& run = *FindRun(id);
   Activate(run);
   std::size_t workers = session_index_.size();

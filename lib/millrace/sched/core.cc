@@ -91,9 +91,38 @@ void Core::OnHeard(Heard heard) {
 
 JournalPosition Core::Commit(Record record) {
   if (auto* ended = std::get_if<TaskEnded>(&record)) Bound(*ended);
+  if (auto* ended = std::get_if<AttemptEnded>(&record)) Bound(*ended);
+  Stamp(record);
   Apply(record, ++position_);
   actions_->push_back({.after = 0, .body = Append{.record = std::move(record)}});
   return position_;
+}
+
+// Every record of an end or of an assignment says when that was.
+void Core::Stamp(Record& record) const {
+  std::visit(
+      [this](auto& r) {
+        if constexpr (requires { r.assigned_unix_ms; }) r.assigned_unix_ms = UnixMs(now_);
+        if constexpr (requires { r.started_unix_ms; }) r.started_unix_ms = StartOf(r.task);
+        if constexpr (requires { r.ended_unix_ms; }) r.ended_unix_ms = UnixMs(now_);
+      },
+      record);
+}
+
+std::int64_t Core::StartOf(TaskRef task) const {
+  const Run* run = FindRun(task.run);
+  if (run == nullptr || task.index >= run->tasks.size()) return 0;
+  const Duration started = run->tasks.started[task.index];
+  return started < Duration::zero() ? 0 : UnixMs(run->submitted + started);
+}
+
+std::int64_t Core::UnixMs(Instant instant) const {
+  const Duration since_unix = instant.time_since_epoch() + config_.unix_at_zero;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since_unix).count();
+}
+
+Instant Core::AtUnixMs(std::int64_t unix_ms) const {
+  return Instant(std::chrono::milliseconds(unix_ms) - config_.unix_at_zero);
 }
 
 void Core::SendTo(PeerId peer, Message message, JournalPosition after) {
@@ -120,8 +149,10 @@ void Core::Recover() {
     run->changed = EpochQualified(config_.epoch, 0);
     for (std::uint32_t task = 0; task < run->tasks.size(); ++task) MarkChanged(*run, task);
     if (HasEnded(run->state)) {
-      run->ended = now_;
-      timers_.Push({.at = now_ + config_.run_retention, .kind = TimerKind::kRetire, .a = run->slot});
+      // An end that is not known, or that lies ahead because the clock was set back, counts as now.
+      if (run->ended == kNever) run->elapsed = std::max(now_ - run->submitted, Duration::zero());
+      run->ended = std::min(run->ended, now_);
+      timers_.Push({.at = run->ended + config_.run_retention, .kind = TimerKind::kRetire, .a = run->slot});
       continue;
     }
     Activate(*run);

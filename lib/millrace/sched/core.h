@@ -72,6 +72,10 @@ class Core {
 
   // ---- core.cc ----
   JournalPosition Commit(Record record);
+  void Stamp(Record& record) const;
+  std::int64_t StartOf(TaskRef task) const;
+  std::int64_t UnixMs(Instant instant) const;
+  Instant AtUnixMs(std::int64_t unix_ms) const;
   void SendTo(PeerId peer, Message message, JournalPosition after = 0);
   void Publish(Message message, JournalPosition after = 0);
   void Say(Severity severity, std::string text);

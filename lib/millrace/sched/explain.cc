@@ -143,7 +143,8 @@ void Core::ExplainAssigned(const Run& run, std::uint32_t task, Instant now, std:
   }
   const Session& session = *sessions_[attempt.session];
   lines.push_back(absl::StrFormat("%s worker %s since %s, at try %d", running ? "is running on" : "is assigned to",
-                                  worker, FormatDuration(now - attempt.assigned), run.tasks.tries[task]));
+                                  worker, FormatDuration(std::max(now - attempt.assigned, Duration::zero())),
+                                  run.tasks.tries[task]));
   if (!running && attempt.prefetched) {
     lines.push_back(absl::StrFormat("waits there behind %d running tasks", session.held - session.prefetched));
   }

@@ -29,7 +29,7 @@ void Core::OnReport(PeerId peer, const Report& report) {
     const TaskKey key = attempts_[index].task;
     Run& run = *RunAt(key.run);
     if (run.tasks.phase[key.task] != Phase::kAssigned) continue;
-    run.tasks.started[key.task] = now_ - run.submitted;
+    run.tasks.started[key.task] = std::max(now_ - run.submitted, Duration::zero());
     SetPhase(run, key.task, Phase::kRunning);
   }
   if (report.reports.empty()) return;
@@ -78,7 +78,8 @@ void Core::TakeFinished(Session& session, Run& run, std::uint32_t task, const At
   if (run.tasks.phase[task] == Phase::kAssigned) {
     // The hint that it runs was not worth a message, or was lost.
     const Duration since = now_ - run.submitted - std::max(report.execution, Duration::zero());
-    run.tasks.started[task] = std::max(since, attempt.assigned - run.submitted);
+    const Duration assigned = std::min(attempt.assigned, now_) - run.submitted;
+    run.tasks.started[task] = std::max({since, assigned, Duration::zero()});
   }
   switch (report.outcome) {
     case Outcome::kSucceeded:
@@ -163,7 +164,8 @@ void Core::TakeFailure(Session& session, Run& run, std::uint32_t task, const Att
                         .outcome = outcome,
                         .charged = true,
                         .suspect = false,
-                        .crashed = false});
+                        .crashed = false,
+                        .message = story.failure.message});
     return;
   }
   std::string reason;

@@ -45,6 +45,7 @@ struct Run {
   std::string root_cause;
   bool root_is_teardown = false;  // an always_run task failed first; a real failure takes its place
   std::uint32_t open = 0;         // tasks that have not ended
+  Duration elapsed{};             // until it ended
   absl::flat_hash_map<std::uint32_t, Story> stories;
   absl::flat_hash_map<std::uint32_t, Payload> results;
 
@@ -60,7 +61,7 @@ struct Run {
   absl::flat_hash_map<std::uint32_t, Instant> wake;      // of tasks backing off or recalling
   absl::flat_hash_map<std::uint32_t, Digest> cache_key;  // to remember their results under
   std::uint64_t changed = 0;
-  Instant ended{};
+  Instant ended = kNever;
   Instant announced{};
   Instant announce_at = kNever;  // the timer that is set for it
   bool announce = false;

@@ -70,7 +70,7 @@ RunView Core::ViewRun(const Run& run, Instant now) const {
   view.name = run.job.name;
   view.state = run.state;
   view.submitted_unix_ms = run.submitted_unix_ms;
-  view.elapsed = (HasEnded(run.state) ? run.ended : std::max(now, run.submitted)) - run.submitted;
+  view.elapsed = HasEnded(run.state) ? run.elapsed : std::max(now, run.submitted) - run.submitted;
   view.tasks = run.tasks.size();
   view.waiting = run.Of(Phase::kWaiting);
   view.ready =

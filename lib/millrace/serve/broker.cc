@@ -135,6 +135,11 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
     MILLRACE_ASSIGN_OR_RETURN(parts.brain.epoch, store::RaiseEpoch(options.data_dir));
   }
   parts.cache = OpenCache(options);
+  if (options.network && options.history) {
+    HistoryThread::Options& history = parts.history.emplace();
+    history.file = options.data_dir / store::kHistoryName;
+    history.limits = options.history_limits;
+  }
   const std::uint64_t max_payload = parts.brain.max_payload;
   state->loop = std::make_unique<BrokerLoop>(std::move(parts), state->hub, state->board);
   if (options.network) {

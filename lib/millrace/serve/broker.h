@@ -17,6 +17,7 @@
 #include "millrace/net/link.h"
 #include "millrace/sched/event.h"
 #include "millrace/serve/snapshot.h"
+#include "millrace/store/history.h"
 
 namespace millrace::serve {
 
@@ -38,6 +39,8 @@ struct BrokerOptions {
   // The disk cannot be trusted any more: end the process, and start another broker once the disk is well. Called on a
   // thread of the broker, which must not be stopped from there.
   std::function<void(const absl::Status&)> on_disk_failure;
+  bool history = true;  // of runs that have ended; of a broker with a network, whatever the durability
+  store::HistoryLimits history_limits;
   std::uint64_t log_limit = 64u << 20;                 // bytes of task output kept
   std::uint64_t blob_limit = std::uint64_t{16} << 30;  // bytes of large results and submissions kept
 };

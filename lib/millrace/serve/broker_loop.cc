@@ -9,6 +9,7 @@
 #include "millrace/log/log.h"
 #include "millrace/net/topics.h"
 #include "millrace/serve/clock.h"
+#include "millrace/store/history_query.h"
 #include "millrace/wire/frame.h"
 
 namespace millrace::serve {
@@ -42,14 +43,17 @@ BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
       board_(board),
       brain_(parts_.brain),
       store_(std::move(parts_.cache), parts_.blobs, store_answers_),
-      logs_(parts_.log_limit) {}
+      logs_(parts_.log_limit) {
+  if (parts_.history) history_.emplace(*parts_.history, parts_.blobs, store_answers_, history_news_);
+}
 
 absl::Status BrokerLoop::Restore(store::Journal journal, Durability durability, std::set<Digest>& named) {
   const JournalPosition first = journal.first();
-  MILLRACE_RETURN_IF_ERROR(journal.Replay([&](JournalPosition, const Record& record) {
+  MILLRACE_RETURN_IF_ERROR(journal.Replay([&](JournalPosition, Record record) {
     const auto* ended = std::get_if<TaskEnded>(&record);
     if (ended != nullptr && ended->result.digest) named.insert(*ended->result.digest);
     brain_.Apply(record);
+    if (history_) history_->Replayed(std::move(record));
     return absl::OkStatus();
   }));
   replayed_runs_ = brain_.RunIds().size();
@@ -58,7 +62,10 @@ absl::Status BrokerLoop::Restore(store::Journal journal, Durability durability, 
   }
   compacted_bytes_ = news_.bytes = journal.bytes();
   wait_for_journal_ = durability == Durability::kSync;
-  journal_.emplace(std::move(journal), wait_for_journal_ ? parts_.blobs : std::nullopt, journal_news_);
+  JournalThread::OnDurable on_durable;
+  if (history_) on_durable = [this](std::vector<Record> batch) { history_->Take(std::move(batch)); };
+  journal_.emplace(std::move(journal), wait_for_journal_ ? parts_.blobs : std::nullopt, journal_news_,
+                   std::chrono::seconds(3), std::move(on_durable));
   return absl::OkStatus();
 }
 
@@ -72,6 +79,7 @@ void BrokerLoop::Connect(BrokerSockets sockets, Planes planes, std::string insec
 void BrokerLoop::AskStop(Duration patience) { stop_orders_.Push({patience}); }
 
 void BrokerLoop::Run() {
+  if (history_) history_->Start();
   while (true) {
     Collect();
     StepAll();
@@ -92,6 +100,7 @@ void BrokerLoop::Collect() {
   CollectLocal();
   CollectStore();
   CollectJournal();
+  CollectHistory();
   std::vector<StopOrder> orders;
   stop_orders_.DrainInto(orders);
   for (const StopOrder& order : orders) BeginStop(order.patience);
@@ -164,6 +173,22 @@ void BrokerLoop::CollectJournal() {
   if (parts_.on_disk_failure) parts_.on_disk_failure(news_.trouble);
 }
 
+void BrokerLoop::CollectHistory() {
+  std::vector<HistoryNews> news;
+  if (history_news_.DrainInto(news) == 0) return;
+  history_state_ = std::move(news.back());
+  changed_ = true;
+}
+
+void BrokerLoop::AskHistory(PeerId peer, Query query) {
+  if (history_) return history_->Ask(peer, std::move(query));
+  Answer answer;
+  answer.request = query.request;
+  answer.code = static_cast<std::int32_t>(absl::StatusCode::kFailedPrecondition);
+  answer.message = "this broker keeps no history (--no-history), and remembers ended runs for --run-retention";
+  SendTo(peer, std::move(answer));
+}
+
 // While the journal cannot be written, what the brain says waits. A run that could be lost is not taken, and whoever
 // asks how the broker is hears why at once.
 bool BrokerLoop::TakeWithoutJournal(PeerId peer, const Message& message) {
@@ -175,13 +200,21 @@ bool BrokerLoop::TakeWithoutJournal(PeerId peer, const Message& message) {
     answer.message =
         absl::StrFormat("no run is taken while the broker's journal cannot be written: %s", TextOf(news_.trouble));
   } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kBroker) {
-    answer.request = query->request;
-    answer.broker.push_back(View(Now()));
+    AnswerStatus(peer, query->request);
+    return true;
   } else {
     return false;
   }
   SendTo(peer, std::move(answer));
   return true;
+}
+
+// With what the shell knows and the brain does not.
+void BrokerLoop::AnswerStatus(PeerId peer, std::uint64_t request) {
+  Answer answer;
+  answer.request = request;
+  answer.broker.push_back(View(Now()));
+  SendTo(peer, std::move(answer));
 }
 
 // What the shell itself answers or remembers, it takes here; the rest is the brain's.
@@ -198,6 +231,12 @@ void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
     return;
   } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kLogs) {
     SendTo(peer, logs_.Ask(*query));
+    return;
+  } else if (query != nullptr && query->kind == QueryKind::kBroker && !history_state_.trouble.ok()) {
+    AnswerStatus(peer, query->request);
+    return;
+  } else if (query != nullptr && store::IsAboutThePast(query->kind)) {
+    AskHistory(peer, *query);
     return;
   } else if (auto* submit = std::get_if<Submit>(&message); submit != nullptr && submit->job_digest) {
     store_.Ask(LoadSubmission{peer, std::move(*submit)});
@@ -264,18 +303,23 @@ void BrokerLoop::WriteJournal() {
     auto* append = std::get_if<sched::Append>(&action.body);
     if (append == nullptr) continue;
     position = release_.NextPosition();
-    if (journal_) batch.push_back(std::move(append->record));
+    if (journal_ || history_) batch.push_back(std::move(append->record));
   }
   if (!batch.empty()) {
-    journal_->Append(std::move(batch));
-    FailPoint("broker.appended");
+    if (journal_) {
+      journal_->Append(std::move(batch));
+      FailPoint("broker.appended");
+    } else {
+      history_->Take(std::move(batch));
+    }
   }
   if (position != 0 && !wait_for_journal_) release_.SetDurable(position);
 }
 
-// When it has doubled, or when what was replayed is not kept any more; the brain says which runs are.
+// When it has doubled, or when what was replayed is not kept any more; the brain says which runs are. Not while the
+// history has still to take some: a crash would find them nowhere.
 void BrokerLoop::CompactIfWorthIt() {
-  if (!journal_ || news_.compactions < compactions_asked_) return;
+  if (!journal_ || news_.compactions < compactions_asked_ || (history_ && history_->Behind())) return;
   const bool grown = news_.bytes > compacted_bytes_ + std::max(kCompactAfter, compacted_bytes_);
   const std::size_t replayed = std::exchange(replayed_runs_, 0);
   if (!grown && replayed == 0) return;
@@ -373,6 +417,10 @@ BrokerView BrokerLoop::View(Instant now) const {
         absl::StrFormat("the journal cannot be written, nothing is acknowledged and no run is taken: %s",
                         TextOf(news_.trouble)));
   }
+  if (!history_state_.trouble.ok()) {
+    view.warnings.push_back(absl::StrFormat("the history cannot be written: %s; %d ended runs wait for it",
+                                            TextOf(history_state_.trouble), history_state_.waiting));
+  }
   return view;
 }
 
@@ -426,6 +474,7 @@ void BrokerLoop::Wait() {
   add_fd(hub_.inbox().fd());
   add_fd(store_answers_.fd());
   add_fd(journal_news_.fd());
+  add_fd(history_news_.fd());
   add_fd(stop_orders_.fd());
   Instant until = more_to_read_ ? Instant{} : brain_.NextWake();
   if (changed_) until = std::min(until, last_snapshot_ + kSnapshotInterval);

@@ -19,6 +19,7 @@
 #include "millrace/net/pubsub.h"
 #include "millrace/net/router.h"
 #include "millrace/sched/scheduler.h"
+#include "millrace/serve/history_thread.h"
 #include "millrace/serve/journal_thread.h"
 #include "millrace/serve/log_store.h"
 #include "millrace/serve/process_watch.h"
@@ -43,6 +44,7 @@ class BrokerLoop {
     BrokerSockets sockets;
     std::optional<store::BlobStore> blobs;
     std::optional<store::ResultCache> cache;
+    std::optional<HistoryThread::Options> history;  // none = no history is kept
     std::uint64_t log_limit = 0;
     std::string insecure_on;
     // Called once, on the loop's thread, when the disk cannot be trusted any more; nothing is acknowledged after it.
@@ -76,10 +78,13 @@ class BrokerLoop {
   void CollectLocal();
   void CollectStore();
   void CollectJournal();
+  void CollectHistory();
   void Take(PeerId peer, Message message, bool on_heartbeat_channel);
   void Strike(PeerId peer, const std::string& reason);
   void Lost(PeerId peer);
   bool TakeWithoutJournal(PeerId peer, const Message& message);
+  void AskHistory(PeerId peer, Query query);
+  void AnswerStatus(PeerId peer, std::uint64_t request);
   void StepAll();
   void WriteJournal();
   void CompactIfWorthIt();
@@ -99,6 +104,9 @@ class BrokerLoop {
   sched::Scheduler brain_;
   net::Mailbox<StoreAnswer> store_answers_;
   StoreThread store_;
+  net::Mailbox<HistoryNews> history_news_;
+  HistoryNews history_state_;
+  std::optional<HistoryThread> history_;  // outlives the journal's thread, which feeds it
   net::Mailbox<JournalNews> journal_news_;
   std::optional<JournalThread> journal_;
   bool wait_for_journal_ = false;

@@ -2,16 +2,15 @@
 #include "millrace/serve/journal_thread.h"
 
 #include <poll.h>
-#include <pthread.h>
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/serve/clock.h"
+#include "millrace/serve/file_size_signal.h"
 
 namespace millrace::serve {
 namespace {
@@ -21,19 +20,15 @@ bool Passes(const absl::Status& status) {
          status.code() == absl::StatusCode::kPermissionDenied || status.code() == absl::StatusCode::kUnavailable;
 }
 
-// A limit on the size of files is a full disk, not a reason to die.
-void BlockFileSizeSignal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
 }  // namespace
 
 JournalThread::JournalThread(store::Journal journal, std::optional<store::BlobStore> blobs,
-                             net::Mailbox<JournalNews>& news, Duration try_again)
-    : journal_(std::move(journal)), blobs_(std::move(blobs)), news_(news), try_again_(try_again) {
+                             net::Mailbox<JournalNews>& news, Duration try_again, OnDurable on_durable)
+    : journal_(std::move(journal)),
+      blobs_(std::move(blobs)),
+      news_(news),
+      try_again_(try_again),
+      on_durable_(std::move(on_durable)) {
   state_.bytes = journal_.bytes();
   thread_ = std::thread([this] { Run(); });
 }
@@ -85,7 +80,10 @@ absl::Status JournalThread::Write() {
   FailPoint("journal.blobs-synced");
   MILLRACE_RETURN_IF_ERROR(journal_.Append(waiting_));
   FailPoint("journal.committed");
-  for (const Batch& batch : waiting_) state_.durable += batch.size();
+  for (Batch& batch : waiting_) {
+    state_.durable += batch.size();
+    if (on_durable_) on_durable_(std::move(batch));
+  }
   waiting_.clear();
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <thread>
@@ -31,9 +32,11 @@ struct JournalNews {
 
 class JournalThread {
  public:
-  // With `blobs`, those that a record names are synced before the record is committed.
+  using OnDurable = std::function<void(std::vector<Record> batch)>;
+  // With `blobs`, those that a record names are synced before the record is committed. `on_durable` is given each batch
+  // after its commit, on the thread, and before the news tells of it.
   JournalThread(store::Journal journal, std::optional<store::BlobStore> blobs, net::Mailbox<JournalNews>& news,
-                Duration try_again = std::chrono::seconds(3));
+                Duration try_again = std::chrono::seconds(3), OnDurable on_durable = {});
   ~JournalThread();  // writes what it was given, or says how much could not be written, and ends
 
   void Append(std::vector<Record> batch) { jobs_.Push(std::move(batch)); }
@@ -57,6 +60,7 @@ class JournalThread {
   std::optional<store::BlobStore> blobs_;
   net::Mailbox<JournalNews>& news_;
   Duration try_again_;
+  OnDurable on_durable_;
   std::vector<Batch> waiting_;  // not durable yet
   JournalNews state_;
   net::Mailbox<Job> jobs_;

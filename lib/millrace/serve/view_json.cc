@@ -5,11 +5,15 @@
 
 #include "millrace/base/fields.h"
 #include "millrace/base/ids.h"
+#include "millrace/wire/json.h"
+#include "millrace/wire/lz4.h"
 
 namespace millrace::serve {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMostOfAResult = 128u << 20;  // bytes: of one that is not by digest
 
 // Times in JSON are seconds; -1 of a view ("has not happened") is null.
 Json Seconds(Duration duration) {
@@ -111,6 +115,43 @@ Json ToJson(const TaskView& task) {
   return json;
 }
 
+// What only a scheduler that holds the run can tell is left out.
+Json ToJson(const PastRun& past) {
+  Json json = ToJson(past.view);
+  for (const char* name : {"waiting", "ready", "running", "waves", "warnings"}) json.erase(name);
+  json["ended_unix_ms"] = past.ended_unix_ms;
+  json["without_tasks"] = past.without_tasks;
+  return json;
+}
+
+Json ToJson(const PastAttempt& attempt) {
+  return {{"try", attempt.try_number},
+          {"worker", attempt.worker},
+          {"assigned_s", Seconds(attempt.assigned)},
+          {"started_s", Seconds(attempt.started)},
+          {"ended_s", Seconds(attempt.ended)},
+          {"outcome", EnumName(attempt.outcome)},
+          {"message", attempt.message}};
+}
+
+Json ResultJson(const Payload& result) {
+  if (result.digest) return {{"digest", result.digest->Hex()}, {"size", result.size}};
+  const absl::StatusOr<Bytes> value = wire::UnpackPayload(result.bytes, kMostOfAResult);
+  if (result.bytes.empty() || !value.ok()) return nullptr;
+  const absl::StatusOr<std::string> json = wire::MsgpackToJson(value->view());
+  return json.ok() ? Json::parse(*json, nullptr, /*allow_exceptions=*/false) : Json(nullptr);
+}
+
+Json ToJson(const PastTask& past) {
+  Json json = ToJson(past.view);
+  for (const char* name : {"state", "wave", "ready_s", "host"}) json.erase(name);
+  json[past.result.digest ? "result_blob" : "result"] = ResultJson(past.result);
+  json["attempts"] = Json::array();
+  for (const PastAttempt& attempt : past.attempts) json["attempts"].push_back(ToJson(attempt));
+  json["attempts_left_out"] = past.attempts_left_out;
+  return json;
+}
+
 template <class View>
 std::string ArrayJson(const std::vector<View>& views) {
   Json array = Json::array();
@@ -150,5 +191,14 @@ std::string WorkersJson(const std::vector<WorkerView>& workers) { return ArrayJs
 std::string RunsJson(const std::vector<RunView>& runs) { return ArrayJson(runs); }
 std::string RunJson(const RunView& run) { return Dump(ToJson(run)); }
 std::string TasksJson(const std::vector<TaskView>& tasks) { return ArrayJson(tasks); }
+std::string PastRunsJson(const std::vector<PastRun>& runs) { return ArrayJson(runs); }
+
+std::string PastRunJson(const PastRun& run, const std::vector<PastTask>& tasks) {
+  Json json = ToJson(run);
+  // The number of them gives way to the tasks themselves.
+  json["tasks"] = Json::array();
+  for (const PastTask& task : tasks) json["tasks"].push_back(ToJson(task));
+  return Dump(json);
+}
 
 }  // namespace millrace::serve

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/model/history.h"
 #include "millrace/model/view.h"
 #include "millrace/serve/snapshot.h"
 
@@ -17,5 +18,8 @@ std::string WorkersJson(const std::vector<WorkerView>& workers);
 std::string RunsJson(const std::vector<RunView>& runs);
 std::string RunJson(const RunView& run);
 std::string TasksJson(const std::vector<TaskView>& tasks);
+std::string PastRunsJson(const std::vector<PastRun>& runs);
+// One run with its tasks: results as values where the history holds them, else by digest and size.
+std::string PastRunJson(const PastRun& run, const std::vector<PastTask>& tasks);
 
 }  // namespace millrace::serve

@@ -75,6 +75,20 @@ absl::StatusOr<Identity> ReadIdentity(Database& database) {
   return identity;
 }
 
+absl::Status CheckIdentity(const Identity& found, std::int32_t application, int version) {
+  if (found.application != application) {
+    return FailedPrecondition("it is a database of another program (application id %d, not %d)", found.application,
+                              application);
+  }
+  if (found.version > version) {
+    return FailedPrecondition("it was written by a newer Millrace (schema %d; this one knows up to %d)", found.version,
+                              version);
+  }
+  return absl::OkStatus();
+}
+
+constexpr int kPatience = 1000;  // ms, for a lock
+
 }  // namespace
 
 Statement::Statement(Statement&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
@@ -122,9 +136,23 @@ absl::StatusOr<Database> Database::Open(const std::filesystem::path& file, std::
       sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database(handle);  // closes it also when opening failed
   if (result != SQLITE_OK) return StatusOf(handle, result, file.string());
-  sqlite3_busy_timeout(handle, 1000);  // ms
+  sqlite3_busy_timeout(handle, kPatience);
   if (hold == Hold::kExclusive) MILLRACE_RETURN_IF_ERROR(database.Run("PRAGMA locking_mode=EXCLUSIVE"));
   const absl::Status ours = database.SetUp(application, version, schema);
+  if (!ours.ok()) return Annotate(ours, file.string());
+  return database;
+}
+
+absl::StatusOr<Database> Database::OpenToRead(const std::filesystem::path& file, std::int32_t application,
+                                              int version) {
+  sqlite3* handle = nullptr;
+  errno = 0;
+  const int result = sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+  Database database(handle);
+  if (result != SQLITE_OK) return StatusOf(handle, result, file.string());
+  sqlite3_busy_timeout(handle, kPatience);
+  const absl::StatusOr<Identity> found = ReadIdentity(database);
+  const absl::Status ours = found.ok() ? CheckIdentity(*found, application, version) : found.status();
   if (!ours.ok()) return Annotate(ours, file.string());
   return database;
 }
@@ -141,14 +169,7 @@ absl::Status Database::SetUp(std::int32_t application, int version, std::string_
     }
     MILLRACE_RETURN_IF_ERROR(Run("COMMIT"));
   }
-  if (found.application != application) {
-    return FailedPrecondition("it is a database of another program (application id %d, not %d)", found.application,
-                              application);
-  }
-  if (found.version > version) {
-    return FailedPrecondition("it was written by a newer Millrace (schema %d; this one knows up to %d)", found.version,
-                              version);
-  }
+  MILLRACE_RETURN_IF_ERROR(CheckIdentity(found, application, version));
   // Stays with the file. SQLite does not wait for the others here; if they are in the way, the next opener does it.
   const absl::Status wal = Run("PRAGMA journal_mode=WAL");
   if (wal.code() == absl::StatusCode::kUnavailable) return absl::OkStatus();

@@ -51,6 +51,8 @@ class Database {
   // a file of another application or of a newer schema `version` is refused. `schema` runs when the file is new.
   static absl::StatusOr<Database> Open(const std::filesystem::path& file, std::int32_t application, int version,
                                        std::string_view schema, Hold hold = Hold::kShared);
+  // A file that is there already, to read it while others write it; only SQLite's own files beside it are touched.
+  static absl::StatusOr<Database> OpenToRead(const std::filesystem::path& file, std::int32_t application, int version);
   Database(Database&& other) noexcept;
   Database& operator=(Database&& other) noexcept;
   ~Database();

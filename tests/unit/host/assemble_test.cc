@@ -40,6 +40,10 @@ TEST(AssembleTest, A45_EveryBrokerSettingReachesTheBrain) {
   options.run_retention = std::chrono::seconds(10);
   options.runs_kept = 11;
   options.durability = Durability::kAsync;
+  options.history = false;
+  options.history_age = std::chrono::seconds(14);
+  options.history_runs = 15;
+  options.history_size = 16;
   options.bind = "::1";
   options.orchestrator_port = 12;
   options.http = false;
@@ -49,6 +53,10 @@ TEST(AssembleTest, A45_EveryBrokerSettingReachesTheBrain) {
   EXPECT_EQ(broker.data_dir, "/data");
   EXPECT_FALSE(broker.cache);
   EXPECT_EQ(broker.durability, Durability::kAsync);
+  EXPECT_FALSE(broker.history);
+  EXPECT_EQ(broker.history_limits.age, std::chrono::seconds(14));
+  EXPECT_EQ(broker.history_limits.runs, 15u);
+  EXPECT_EQ(broker.history_limits.bytes, 16u);
   EXPECT_EQ(broker.brain.heartbeat_interval, std::chrono::seconds(1));
   EXPECT_EQ(broker.brain.lease, std::chrono::seconds(2));
   EXPECT_EQ(broker.brain.capability_timeout, std::chrono::seconds(3));

@@ -8,6 +8,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "millrace/wire/codec.h"
+#include "millrace/wire/lz4.h"
 
 #include <nlohmann/json.hpp>
 
@@ -49,6 +51,38 @@ TEST(ViewJsonTest, TheKeysStayAsTheyAre) {
   EXPECT_THAT(Keys(Json::parse(HealthJson({}, false))),
               ElementsAre("status", "workers", "load", "limits", "version", "epoch", "uptime_s", "warnings",
                           "timestamp_unix_ms"));
+}
+
+TEST(ViewJsonTest, TheKeysOfThePastStayAsTheyAre) {
+  EXPECT_THAT(Keys(Json::parse(PastRunsJson(std::vector<PastRun>(1)))[0]),
+              ElementsAre("run", "name", "state", "submitted_unix_ms", "elapsed_s", "tasks", "succeeded", "cached",
+                          "failed", "ignored", "skipped", "cancelled", "root_cause", "ended_unix_ms", "without_tasks"));
+  PastTask task;
+  task.attempts.resize(1);
+  const Json row = Json::parse(PastRunJson({}, {task}))["tasks"][0];
+  EXPECT_THAT(Keys(row), ElementsAre("name", "module", "outcome", "ignored", "try", "worker", "started_s", "ended_s",
+                                     "execution_s", "reason", "result", "attempts", "attempts_left_out"));
+  EXPECT_THAT(Keys(row["attempts"][0]),
+              ElementsAre("try", "worker", "assigned_s", "started_s", "ended_s", "outcome", "message"));
+}
+
+TEST(ViewJsonTest, AResultOfThePastIsAValueOrNamedByItsDigest) {
+  const auto json_of = [](const Payload& result) {
+    PastTask task;
+    task.result = result;
+    return Json::parse(PastRunJson({}, {task}))["tasks"][0];
+  };
+  EXPECT_EQ(json_of({})["result"], nullptr);
+  const std::map<std::string, std::string> value = {{"long", std::string(5000, 'x')}};  // worth packing
+  Payload packed;
+  packed.bytes = wire::PackPayload(Bytes(wire::Encode(value)));
+  EXPECT_EQ(json_of(packed)["result"]["long"], value.at("long"));
+  packed.bytes = Bytes(std::string("\x07 is no packing"));
+  EXPECT_EQ(json_of(packed)["result"], nullptr);
+  Payload blob;
+  blob.digest = Sha256("large");
+  blob.size = 1 << 20;
+  EXPECT_EQ(json_of(blob)["result_blob"], (Json{{"digest", Sha256("large").Hex()}, {"size", 1 << 20}}));
 }
 
 TEST(ViewJsonTest, EnumsAreWords) {

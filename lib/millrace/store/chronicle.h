@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs told from the records of the journal: what the history keeps of each once it has ended. It goes by records
+// alone, so that a replay tells the same as the life that wrote them. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "millrace/base/ids.h"
+#include "millrace/model/history.h"
+#include "millrace/model/record.h"
+
+namespace millrace::store {
+
+// One run as far as its records have told it.
+class RunStory {
+ public:
+  explicit RunStory(RunAccepted record);
+
+  void Take(TaskAssigned record);
+  void Take(AttemptEnded record);
+  void Take(TaskEnded record);
+  void Take(const RunCancelled& record);
+  void Take(const RunEnded& record);
+
+  RunId id() const { return run_.view.run; }
+  const PastRun& run() const { return run_; }  // whole once it has ended
+  std::uint32_t tasks() const { return static_cast<std::uint32_t>(tasks_.size()); }
+  PastTask TaskAt(std::uint32_t index) const;
+
+ private:
+  // What only few tasks have.
+  struct Rest {
+    Failure failure;
+    std::string reason;
+    std::vector<PastAttempt> attempts;
+    std::uint32_t left_out = 0;
+  };
+  struct Task {
+    std::string name;
+    std::uint32_t module = 0;
+    std::uint32_t policy = 0;
+    std::uint32_t tries = 0;
+    std::uint32_t worker = 0;  // of the latest attempt
+    Outcome outcome = Outcome::kNone;
+    bool ignored = false;
+    bool by_attempt = false;  // the outcome is that of the latest attempt
+    Duration assigned{-1};
+    Duration started{-1};
+    Duration ended{-1};
+    Duration execution{};
+    Payload result;
+    std::unique_ptr<Rest> rest;
+  };
+  Task* Find(TaskRef task) { return task.index < tasks_.size() ? &tasks_[task.index] : nullptr; }
+  Rest& RestOf(Task& task) const;
+  Duration Offset(std::int64_t unix_ms) const;
+  PastAttempt LatestOf(const Task& task, Outcome outcome, std::string message) const;
+  void Count(const Task& task);
+
+  PastRun run_;
+  std::vector<std::string> modules_;
+  std::vector<Policy> policies_;
+  std::vector<std::string> workers_ = {""};
+  std::map<std::string, std::uint32_t> worker_index_;
+  std::vector<Task> tasks_;
+  bool failed_ = false;
+  bool cancelled_first_ = false;
+  bool root_is_teardown_ = false;
+};
+
+class Chronicle {
+ public:
+  // The story of the run that this record ends, if it does end one.
+  std::unique_ptr<RunStory> Take(Record record);
+  std::size_t open() const { return open_.size(); }
+
+ private:
+  std::map<RunId, std::unique_ptr<RunStory>> open_;
+};
+
+// A run with more tasks is kept as a whole, not task by task.
+inline constexpr std::size_t kMaxTasksKept = 1'000'000;
+// Of a task, the newest ones.
+inline constexpr std::size_t kMaxAttemptsKept = 50;
+
+}  // namespace millrace::store

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions about past runs, answered from the history: by a broker for its clients, and by a tool that reads the file.
+#pragma once
+
+#include "millrace/model/message.h"
+#include "millrace/store/history.h"
+
+namespace millrace::store {
+
+constexpr bool IsAboutThePast(QueryKind kind) {
+  return kind == QueryKind::kPastRuns || kind == QueryKind::kPastTasks || kind == QueryKind::kPastResult;
+}
+
+// Fits a message. What is not there is answered with the nearest that is, how much is kept, and `limits`, which say why
+// no more is; none when they are not known.
+Answer AnswerFromHistory(History& history, const Query& query, const std::optional<HistoryLimits>& limits);
+
+}  // namespace millrace::store
