@@ -49,7 +49,7 @@ def modules(count, mean, seed):
             keys.update(run="sh step.sh fail", ignore_failure=True)
         names.append(f"m{number:04}")
         yield names[-1], keys
-    yield POISON, {"needs": [dice.choice(names[:20])], "run": "sh step.sh poison"}
+    yield POISON, {"needs": [dice.choice(names[:20])], "run": "sh step.sh poison", "priority": 1}
 
 
 def flow(value):

@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <system_error>
 #include <utility>
 
@@ -127,7 +129,7 @@ exec::ExitStatus Fleet::Reap(std::size_t member) {
 }
 
 void Fleet::Stop(Duration patience) {
-  Signal(kBroker, SIGTERM);
+  for (std::size_t member = 0; member < size(); ++member) Signal(member, SIGTERM);
   const Clock::time_point until = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience);
   for (std::size_t member = 0; member < size(); ++member) {
     pollfd item{pidfd(member), POLLIN, 0};

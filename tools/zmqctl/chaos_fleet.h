@@ -64,7 +64,7 @@ class Fleet {
   // For one whose pidfd is readable. What it ended with.
   exec::ExitStatus Reap(std::size_t member);
 
-  // The broker releases its workers and ends; whoever is still there after `patience` is killed.
+  // Everybody is asked to end; whoever is still there after `patience` is killed.
   void Stop(Duration patience);
 
  private:

@@ -66,7 +66,7 @@ std::vector<Fault> DrawFaults(const FaultRates& rates, const FaultScale& scale, 
   std::vector<Fault> faults;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
     if (rates[kind] <= 0) continue;
-    Random dice(Random(seed + kind).Next());
+    Random dice(Random(seed).Next() ^ Random(kind).Next());
     for (Duration at = Gap(dice, rates[kind]); at < scale.length; at += Gap(dice, rates[kind])) {
       Fault fault = Draw(dice, static_cast<FaultKind>(kind), scale);
       fault.at = at;

@@ -43,7 +43,7 @@ Spread SpreadOf(std::vector<Duration> times) {
   Spread spread;
   if (times.empty()) return spread;
   std::sort(times.begin(), times.end());
-  const auto at = [&times](std::size_t percent) { return times[(times.size() - 1) * percent / 100]; };
+  const auto at = [&times](std::size_t percent) { return times[(times.size() * percent + 99) / 100 - 1]; };
   spread.count = times.size();
   spread.median = at(50);
   spread.p99 = at(99);
