@@ -33,7 +33,8 @@ FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --
                  --create-home --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb""".split())
 # What a step finds in its environment, and what tests look for in theirs.
 VARIABLES = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
-                   MILLRACE_SLOT MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS MILLRACE_REWRITE_GOLDEN""".split())
+                   MILLRACE_SLOT MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS
+                   MILLRACE_REWRITE_GOLDEN""".split())
 
 
 def documents(root):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workers and their broker on hosts of their own, with cables that are pulled out, and that carry in one direction only:
-silence, where `links` has connections that are reset."""
+"""Workers and their broker on hosts of their own, with cables that are pulled out, or that carry in one direction only:
+silence, where `links` has connections that are reset.
+"""
 
 import time
 
