@@ -10,7 +10,7 @@ GOOD = {"succeeded", "cached"}
 
 
 def judge_journal(lines):
-    """(findings, task name -> attempt that succeeded, task name -> its own row of the submission)."""
+    """(findings, task name -> attempt that succeeded, task name -> its own row of the submission and its cpus)."""
     findings, job = [], None
     outcomes, committed = collections.defaultdict(list), {}
     for line in map(json.loads, lines):
@@ -38,7 +38,7 @@ def judge_journal(lines):
                 committed[task["name"]] = record["attempt"]
     if job is None:
         return ["nothing was accepted"], {}, {}
-    tasks = {task["name"]: task for task in job["tasks"]}
+    tasks = {task["name"]: {**task, "cpus": job["requirements"][task["requirements"]]["cpus"]} for task in job["tasks"]}
     findings += [f"{name} has {len(outcomes[name])} outcomes" for name in tasks if len(outcomes[name]) != 1]
     for name, task in tasks.items():
         outcome, ignored = outcomes[name][:1], job["policies"][task["policy"]]["ignore_failure"]
@@ -60,8 +60,9 @@ def judge_steps(lines, committed, tasks, slots):
                 findings.append(f"{name} was not alone in its slot")
             continue
         running[worker][slot] = (name, attempt)
-        if len(running[worker]) > slots:
-            findings.append(f"{len(running[worker])} at once on a worker of {slots} slots")
+        in_use = sum(tasks[one]["cpus"] for one, _ in running[worker].values())
+        if in_use > slots:
+            findings.append(f"{in_use} slots in use on a worker of {slots}")
         for need in tasks[name]["needs"]:
             above = index[need["task"]]["name"]
             if above in committed and (above, committed[above]) not in ended:

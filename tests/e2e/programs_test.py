@@ -17,6 +17,7 @@ import sys
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import chaos_command  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
 import operation  # noqa: E402
@@ -25,7 +26,7 @@ import pipelines  # noqa: E402
 import restarts  # noqa: E402
 from fleet import Fleet, Skipped  # noqa: E402
 
-THEMES = (losses, restarts, links, partitions, pipelines, operation)
+THEMES = (losses, restarts, links, partitions, pipelines, operation, chaos_command)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|an?_", name)]
 

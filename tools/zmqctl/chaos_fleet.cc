@@ -101,8 +101,14 @@ absl::Status Fleet::Start(std::size_t member) {
   exec::SpawnRequest request;
   request.argv = Arguments(member);
   request.program = request.argv.front();
-  // Nobody's own settings: what the fleet is told stands on its command lines.
-  request.env = exec::ChildEnvironment({{"XDG_CONFIG_HOME", (options_.folder / "config").string()},
+  // Nobody's own settings: what the fleet is told stands on its command lines. What killed tasks leave behind goes with
+  // the folder.
+  const fs::path scratch = options_.folder / "tmp";
+  std::error_code error;
+  fs::create_directories(scratch, error);
+  if (error) return ErrnoStatus(error.value(), scratch.string());
+  request.env = exec::ChildEnvironment({{"TMPDIR", scratch.string()},
+                                        {"XDG_CONFIG_HOME", (options_.folder / "config").string()},
                                         {"XDG_STATE_HOME", (options_.folder / "state").string()}});
   request.descriptors = {{log.get(), 1}, {log.get(), 2}};
   request.own_session = true;  // Ctrl-C is for us, who have to clean up
