@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A random graph of modules, as a pipeline in YAML, whose tasks write down what they do; see docs/testing.md.
 
-Most sleep for a while. Some take two slots, some fail at their first try, some fail for good where that is allowed, and
-one kills every worker that it runs on: a poison task, which must be the only one that is called so.
+Most sleep for a while. Some take two slots, some fail at their first try, some fail for good where that is allowed,
+some must not be begun twice and may be lost for that, and one kills every worker that it runs on: a poison task, which
+must be the only one that is called so.
 """
 
 import random
@@ -47,6 +48,8 @@ def modules(count, mean, seed):
             keys.update(run="sh step.sh retry", backoff="50ms")
         elif kind > 0.90:
             keys.update(run="sh step.sh fail", ignore_failure=True)
+        elif kind > 0.86:
+            keys.update(idempotent=False, ignore_failure=True)
         names.append(f"m{number:04}")
         yield names[-1], keys
     yield POISON, {"needs": [dice.choice(names[:20])], "run": "sh step.sh poison", "priority": 1}

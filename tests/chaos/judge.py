@@ -10,7 +10,7 @@ GOOD = {"succeeded", "cached"}
 
 
 def judge_journal(lines):
-    """(findings, task name -> attempt that succeeded, task name -> its own row of the submission and its cpus)."""
+    """(findings, task name -> attempt that succeeded, task name -> its row of the submission, cpus, whether once)."""
     findings, job = [], None
     outcomes, committed = collections.defaultdict(list), {}
     for line in map(json.loads, lines):
@@ -38,7 +38,8 @@ def judge_journal(lines):
                 committed[task["name"]] = record["attempt"]
     if job is None:
         return ["nothing was accepted"], {}, {}
-    tasks = {task["name"]: {**task, "cpus": job["requirements"][task["requirements"]]["cpus"]} for task in job["tasks"]}
+    tasks = {task["name"]: {**task, "cpus": job["requirements"][task["requirements"]]["cpus"],
+                            "once": not job["policies"][task["policy"]]["idempotent"]} for task in job["tasks"]}
     findings += [f"{name} has {len(outcomes[name])} outcomes" for name in tasks if len(outcomes[name]) != 1]
     for name, task in tasks.items():
         outcome, ignored = outcomes[name][:1], job["policies"][task["policy"]]["ignore_failure"]
@@ -49,7 +50,7 @@ def judge_journal(lines):
 
 def judge_steps(lines, committed, tasks, slots):
     """Findings in what the tasks have written: their order, and how many were at once in one worker process."""
-    findings, ended, running = [], set(), collections.defaultdict(dict)
+    findings, ended, begun, running = [], set(), collections.Counter(), collections.defaultdict(dict)
     index = list(tasks.values())
     for line in lines:
         word, name, attempt, slot = line.split()
@@ -60,6 +61,9 @@ def judge_steps(lines, committed, tasks, slots):
                 findings.append(f"{name} was not alone in its slot")
             continue
         running[worker][slot] = (name, attempt)
+        begun[name] += 1
+        if begun[name] > 1 and tasks[name]["once"]:
+            findings.append(f"{name} began again, which must not be done twice")
         in_use = sum(tasks[one]["cpus"] for one, _ in running[worker].values())
         if in_use > slots:
             findings.append(f"{in_use} slots in use on a worker of {slots}")

@@ -22,6 +22,7 @@ struct TaskStory {
   AttemptId current;         // none while no worker has it
   AttemptId latest;          // that was given out
   bool lost_before = false;  // an attempt of it was lost
+  bool left_behind = false;  // an attempt of it may have started
   std::uint32_t ends = 0;
   Outcome outcome = Outcome::kNone;
 };
@@ -89,6 +90,9 @@ void Judge::On(const TaskAssigned& record) {
   }
   highest_ = std::max(highest_, record.attempt.value);
   if (story->ends > 0) Order("task " + NameOf(record.task.index) + " was assigned after its end");
+  if (story->left_behind && !PolicyOf(record.task.index).idempotent) {
+    Order("task " + NameOf(record.task.index) + " was assigned again, which must not be done twice");
+  }
   if (story->current.valid()) Order("task " + NameOf(record.task.index) + " was assigned while a worker had it");
   story->current = story->latest = record.attempt;
   CheckNeeds(record.task.index);
@@ -115,6 +119,7 @@ void Judge::On(const AttemptEnded& record) {
   if (record.attempt != story->current)
     Order("an attempt of task " + NameOf(record.task.index) + " ended that it has not");
   if (record.outcome == Outcome::kLost) story->lost_before = true;
+  if (record.outcome != Outcome::kNone) story->left_behind = true;
   story->current = {};
 }
 
@@ -137,11 +142,16 @@ void Judge::On(const RunEnded& record) {
   verdict_.state = record.state;
 }
 
-// Those that fail anyway, and those that need one of them.
+// Those that fail anyway, those that are lost because they must not run twice, and those that need one of them.
 std::vector<bool> Judge::Spared(const std::set<std::string>& may_fail) const {
   std::vector<bool> spared(tasks_.size());
-  for (std::uint32_t task = 0; task < tasks_.size(); ++task) spared[task] = may_fail.contains(job_->tasks[task].name);
-  for (bool changed = !may_fail.empty(); changed;) {
+  bool changed = false;
+  for (std::uint32_t task = 0; task < tasks_.size(); ++task) {
+    const bool lost = tasks_[task].outcome == Outcome::kLost && !PolicyOf(task).idempotent;
+    spared[task] = lost || may_fail.contains(job_->tasks[task].name);
+    changed |= spared[task];
+  }
+  while (changed) {
     changed = false;
     for (std::uint32_t task = 0; task < tasks_.size(); ++task) {
       for (const Dependency& need : job_->tasks[task].needs) {
@@ -157,14 +167,17 @@ void Judge::Finish(const std::set<std::string>& may_fail) {
   if (job_ == nullptr) return verdict_.outcome.Add("the submission is not in the journal");
   verdict_.tasks = tasks_.size();
   const std::vector<bool> spared = Spared(may_fail);
+  bool fails = !may_fail.empty();
   for (std::uint32_t task = 0; task < tasks_.size(); ++task) {
     const TaskStory& story = tasks_[task];
     if (story.ends == 0) ++verdict_.lost;
     if (story.ends == 0 || IsGood(story.outcome) || story.outcome == Outcome::kSkipped) continue;
-    if (spared[task] || PolicyOf(task).ignore_failure) continue;
+    if (PolicyOf(task).ignore_failure) continue;
+    fails |= spared[task];
+    if (spared[task]) continue;
     verdict_.outcome.Add("task " + NameOf(task) + " ended as " + std::string(EnumName(story.outcome)));
   }
-  const RunState expected = may_fail.empty() ? RunState::kSucceeded : RunState::kFailed;
+  const RunState expected = fails ? RunState::kFailed : RunState::kSucceeded;
   if (!ended_) {
     verdict_.outcome.Add("the run has not ended");
   } else if (verdict_.state != expected) {

@@ -54,7 +54,13 @@ class Judge {
 
 void Judge::Begin(const TaskStep& step, std::uint32_t task) {
   ++verdict_.executions;
-  if (begun_[task]++ > 0) ++verdict_.reexecutions;
+  if (begun_[task]++ > 0) {
+    ++verdict_.reexecutions;
+    const TaskSpec& spec = journal_.job->tasks[task];
+    if (!journal_.job->policies[spec.policy].idempotent) {
+      verdict_.broken.Add("'" + step.task + "' was begun again, which must not be done twice");
+    }
+  }
   if (!begun_attempts_.insert(step.attempt).second) {
     verdict_.broken.Add(absl::StrFormat("attempt %d of '%s' was begun twice", step.attempt.value, step.task));
   }

@@ -152,6 +152,26 @@ TEST(ChaosOracle, SparesWhatNeedsATaskThatMayFail) {
   EXPECT_THAT(Judged(records, {"c"}).outcome, ElementsAre("task 'b' ended as failed"));
 }
 
+TEST(ChaosOracle, A08_SeesASecondTryOfWhatMustNotBeDoneTwice) {
+  Records records = GoodRun();
+  std::get<RunAccepted>(records[0]).job.policies[0].idempotent = false;
+  EXPECT_THAT(Judged(records).order, ElementsAre(HasSubstr("'b' was assigned again, which must not be done twice")));
+  // One that never started may be tried elsewhere.
+  std::get<AttemptEnded>(records[5]).outcome = Outcome::kNone;
+  EXPECT_THAT(Judged(records).order, IsEmpty());
+  // And that it fails for this reason is as it would be.
+  records[5] = Ended(kB, Attempt(2), Outcome::kLost);
+  records[9] = Ended(kD, AttemptId{}, Outcome::kDependencyFailed);
+  records.erase(records.begin() + 10);
+  records.erase(records.begin() + 7, records.begin() + 9);
+  records[8] = RunIsOver(RunState::kFailed);
+  EXPECT_THAT(Judged(records).outcome, IsEmpty());
+  EXPECT_THAT(Judged(records).order, IsEmpty());
+  std::get<RunAccepted>(records[0]).job.policies[0].idempotent = true;
+  EXPECT_THAT(Judged(records).outcome, ElementsAre("task 'b' ended as lost", "task 'd' ended as dependency_failed",
+                                                   "the run ended as failed, not succeeded"));
+}
+
 TEST(ChaosOracle, A11_CountsTasksThatAreCalledPoison) {
   Records records = GoodRun();
   std::get<TaskEnded>(records[10]).failure.message = "poison: took down 3 workers: w1, w2, w3";

@@ -56,6 +56,11 @@ TEST_F(StepsTest, A51_SeesAnAttemptThatBeganTwice) {
               ElementsAre(HasSubstr("of 'b' was begun twice")));
 }
 
+TEST_F(StepsTest, A08_SeesWhatMustNotBeDoneTwice) {
+  std::get<RunAccepted>(lines_[0].record).job.policies[0].idempotent = false;
+  EXPECT_THAT(Broken(a_ + b_lost_ + c_ + b_ + d_), ElementsAre("'b' was begun again, which must not be done twice"));
+}
+
 TEST_F(StepsTest, A51_SeesATaskThatBeganBeforeWhatItNeedsHadEnded) {
   EXPECT_THAT(Broken(Begin("a", Attempt(1)) + c_ + End("a", Attempt(1)) + b_ + d_),
               ElementsAre("order: 'c' began before the attempt of 'a' that counts had ended"));
