@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <deque>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -110,16 +111,22 @@ class Wires::Loop {
   Loop(std::vector<Wire> wires, std::vector<std::uint16_t> ports)
       : wires_(std::move(wires)), ports_(std::move(ports)), thread_([this] { Run(); }) {}
   ~Loop() {
-    Post([this] { ended_ = true; });
+    Do([this] { ended_ = true; });
     thread_.join();
   }
 
-  void Post(std::function<void()> order) {
+  // Has the thread do it, and waits until it has.
+  void Do(const std::function<void()>& order) {
+    const auto done = std::make_shared<std::promise<void>>();  // the thread may hold it longer than we do
     {
       const std::lock_guard lock(mutex_);
-      orders_.push_back(std::move(order));
+      orders_.push_back([&order, done] {
+        order();
+        done->set_value();
+      });
     }
     wakeup_.Signal();
+    done->get_future().wait();
   }
 
   Wire& wire(std::size_t index) { return wires_[index]; }
@@ -301,34 +308,34 @@ Wires::Wires(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Wires::~Wires() = default;
 
 void Wires::Cut(std::size_t wire) {
-  loop_->Post([loop = loop_.get(), wire] {
+  loop_->Do([loop = loop_.get(), wire] {
     loop->wire(wire).cut = true;
     loop->Reset(wire);
   });
 }
 
 void Wires::Heal(std::size_t wire) {
-  loop_->Post([loop = loop_.get(), wire] { loop->wire(wire).cut = false; });
+  loop_->Do([loop = loop_.get(), wire] { loop->wire(wire).cut = false; });
 }
 
 void Wires::Freeze(std::size_t wire, Way way) {
-  loop_->Post([loop = loop_.get(), wire, way] {
+  loop_->Do([loop = loop_.get(), wire, way] {
     loop->wire(wire).frozen = static_cast<std::uint8_t>(loop->wire(wire).frozen | static_cast<std::uint8_t>(way));
   });
 }
 
 void Wires::Thaw(std::size_t wire, Way way) {
-  loop_->Post([loop = loop_.get(), wire, way] {
+  loop_->Do([loop = loop_.get(), wire, way] {
     loop->wire(wire).frozen = static_cast<std::uint8_t>(loop->wire(wire).frozen & ~static_cast<std::uint8_t>(way));
   });
 }
 
 void Wires::Delay(std::size_t wire, Duration by) {
-  loop_->Post([loop = loop_.get(), wire, by] { loop->wire(wire).delay = by; });
+  loop_->Do([loop = loop_.get(), wire, by] { loop->wire(wire).delay = by; });
 }
 
 void Wires::Garble(std::size_t wire, std::uint64_t seed) {
-  loop_->Post([loop = loop_.get(), wire, seed] { loop->Garble(wire, seed); });
+  loop_->Do([loop = loop_.get(), wire, seed] { loop->Garble(wire, seed); });
 }
 
 }  // namespace millrace::zmqctl

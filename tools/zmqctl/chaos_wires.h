@@ -4,7 +4,7 @@
 //
 // Each worker has a loopback address of its own, on which this listens on the very ports of the broker. A worker dials
 // every plane at the host that led it to the control channel, so all of its planes go over its wire, and nobody has to
-// announce anything. One thread moves the bytes; what is asked for goes to it through a queue.
+// announce anything. One thread moves the bytes; what is asked for goes to it through a queue, and is so on return.
 #pragma once
 
 #include <cstddef>
