@@ -3,6 +3,7 @@
 // judges what became of it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ struct ChaosArguments {
   std::string lease;
   std::string heartbeat;
   std::string seed;
-  std::string rates[kFaultKinds];  // faults a minute
+  std::array<std::string, kFaultKinds> rates;  // faults a minute
   std::int64_t crash_limit = 100;
   std::string steps;
   std::vector<std::string> expect_failure;

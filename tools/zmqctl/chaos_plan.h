@@ -3,6 +3,7 @@
 // same faults however fast the machine is.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,7 +25,7 @@ enum class FaultKind : std::uint8_t {
 inline constexpr std::size_t kFaultKinds = 7;
 
 // Mean numbers of faults a minute, over all workers together; indexed by FaultKind.
-using FaultRates = double[kFaultKinds];
+using FaultRates = std::array<double, kFaultKinds>;
 
 // Which of the two directions of a wire; as bits.
 enum class Way : std::uint8_t { kToBroker = 1, kToWorker = 2, kBoth = 3 };
