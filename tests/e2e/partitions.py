@@ -120,6 +120,7 @@ def one_way(fleet, stop):
 
 def A01_a_worker_that_is_not_heard_strands_nothing(fleet):
     one_way(fleet, lambda lan, name: lan.mute(name))
+    assert "worker w1 " in fleet.log("broker") and "was silent for more than" in fleet.log("broker")
 
 
 def A01_a_worker_that_hears_nothing_strands_nothing(fleet):

@@ -119,7 +119,7 @@ class Run {
   Run(const ChaosSettings& settings, client::Client& client, Teller& teller)
       : settings_(settings), client_(client), teller_(teller) {}
 
-  absl::Status AwaitWorkers();
+  absl::Status AwaitWorkers(const Fleet& fleet, const std::atomic<bool>& interrupted);
   // Fills in all of the card but what the journal and the steps say.
   absl::Status Do(JobSpec job, Fleet& fleet, Wires& wires, const std::atomic<bool>& interrupted, ScoreCard& card);
   // Every success that was told is in the journal.
@@ -136,15 +136,19 @@ class Run {
   std::map<std::uint32_t, TaskView> ended_;
 };
 
-absl::Status Run::AwaitWorkers() {
+absl::Status Run::AwaitWorkers(const Fleet& fleet, const std::atomic<bool>& interrupted) {
   const Clock::time_point give_up = Clock::now() + kJoinPatience;
   while (Clock::now() < give_up) {
-    MILLRACE_ASSIGN_OR_RETURN(const std::vector<WorkerView> workers, client_.Workers());
-    if (workers.size() == settings_.workers) return absl::OkStatus();
+    if (interrupted) return absl::CancelledError("interrupted");
+    MILLRACE_ASSIGN_OR_RETURN(const bool is_up, fleet.IsUp());
+    if (is_up) {
+      MILLRACE_ASSIGN_OR_RETURN(const std::vector<WorkerView> workers, client_.Workers());
+      if (workers.size() == settings_.workers) return absl::OkStatus();
+    }
     constexpr int kLookAgainMs = 50;
     poll(nullptr, 0, kLookAgainMs);
   }
-  return Unavailable("the workers did not join within %s", FormatDuration(kJoinPatience));
+  return Unavailable("broker and workers did not come together within %s", FormatDuration(kJoinPatience));
 }
 
 void Run::OnChange(const RunView& run, std::span<const TaskView> changed, Findings& findings) {
@@ -253,7 +257,7 @@ absl::StatusOr<int> PlayIn(const fs::path& folder, const ChaosSettings& settings
   ScoreCard card;
   card.seed = settings.seed;
   Run run(settings, client, teller);
-  absl::Status done = run.AwaitWorkers();
+  absl::Status done = run.AwaitWorkers(fleet, interrupted);
   if (done.ok()) done = run.Do(std::move(job), fleet, *network.wires, interrupted, card);
   interrupts.SetHandler({});
   MILLRACE_RETURN_IF_ERROR(done);

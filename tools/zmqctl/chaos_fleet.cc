@@ -79,7 +79,9 @@ std::vector<std::string> Fleet::Arguments(std::size_t member) const {
             std::to_string(size() - 1),
             "--crash-limit",
             std::to_string(options_.crash_limit),
-            "--no-http"};
+            "--no-http",
+            "--ready-file",
+            ready_file().string()};
   }
   return {options_.programs.worker,
           "--worker-id",
@@ -123,6 +125,17 @@ void Fleet::Signal(std::size_t member, int signal) {
 void Fleet::Kill(std::size_t member) {
   Signal(member, SIGKILL);
   Reap(member);
+}
+
+absl::StatusOr<bool> Fleet::IsUp() const {
+  for (std::size_t member = 0; member < size(); ++member) {
+    pollfd item{pidfd(member), POLLIN, 0};
+    if (poll(&item, 1, 0) == 1) {
+      return Unavailable("%s ended at its start; %s says why", NameOf(member), LogOf(member).string());
+    }
+  }
+  std::error_code error;
+  return fs::exists(ready_file(), error);
 }
 
 exec::ExitStatus Fleet::Reap(std::size_t member) {

@@ -61,6 +61,8 @@ class Fleet {
   void Signal(std::size_t member, int signal);
   // kill -9, and waits for the end: nothing of the process itself is left.
   void Kill(std::size_t member);
+  // Whether the broker can be dialled yet. Unavailable when one of them has ended instead, with where to read why.
+  absl::StatusOr<bool> IsUp() const;
   // For one whose pidfd is readable. What it ended with.
   exec::ExitStatus Reap(std::size_t member);
 
@@ -68,6 +70,7 @@ class Fleet {
   void Stop(Duration patience);
 
  private:
+  std::filesystem::path ready_file() const { return options_.folder / "endpoint"; }
   std::vector<std::string> Arguments(std::size_t member) const;
 
   FleetOptions options_;

@@ -19,6 +19,7 @@ using std::chrono::hours;
 using std::chrono::seconds;
 using test::Eventually;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
@@ -130,6 +131,20 @@ TEST_F(NemesisTest, LosesItsPatienceOnce) {
   EXPECT_TRUE(Eventually([&] { return patience_over_ > 0; }));
   nemesis_->Rest();
   EXPECT_EQ(patience_over_, 1);
+}
+
+TEST(Fleet, SaysWhoEndedAtItsStart) {
+  const test::TemporaryDirectory folder;
+  FleetOptions options;
+  options.programs = {"/bin/true", "/bin/true"};
+  options.folder = folder.path();
+  options.work_dir = folder.path();
+  options.hosts = {"127.77.8.1"};
+  Fleet fleet(std::move(options));
+  EXPECT_FALSE(*fleet.IsUp());
+  ASSERT_TRUE(fleet.Start(1).ok());
+  EXPECT_TRUE(Eventually([&] { return !fleet.IsUp().ok(); }));
+  EXPECT_THAT(fleet.IsUp().status().message(), HasSubstr("w1 ended at its start; " + fleet.LogOf(1).string()));
 }
 
 TEST_F(NemesisTest, TheFleetIsGoneWithItsOwner) {
