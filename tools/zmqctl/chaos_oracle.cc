@@ -45,6 +45,8 @@ class Judge {
   void On(const RunCancelled&) { verdict_.outcome.Add("the run was cancelled"); }
   void On(const RunEnded& record);
   void On(const CrashForgiven& record) { Find(record.task); }
+  template <class Other>
+  void On(const Other&) {}  // says nothing of what is judged here
 
   // The story of a task, or none and a finding.
   TaskStory* Find(TaskRef task);

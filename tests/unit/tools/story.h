@@ -33,7 +33,11 @@ inline Record Accepted() {
 }
 
 inline Record Assigned(std::uint32_t task, AttemptId attempt) {
-  return TaskAssigned{.task = {kRun, task}, .attempt = attempt, .worker = "w1"};
+  TaskAssigned assigned;
+  assigned.task = {kRun, task};
+  assigned.attempt = attempt;
+  assigned.worker = "w1";
+  return assigned;
 }
 
 inline Record LostAttempt(std::uint32_t task, AttemptId attempt) {
@@ -52,7 +56,12 @@ inline Record Ended(std::uint32_t task, AttemptId attempt, Outcome outcome = Out
   return ended;
 }
 
-inline Record RunIsOver(RunState state = RunState::kSucceeded) { return RunEnded{.run = kRun, .state = state}; }
+inline Record RunIsOver(RunState state = RunState::kSucceeded) {
+  RunEnded ended;
+  ended.run = kRun;
+  ended.state = state;
+  return ended;
+}
 
 // Positions count from 1, as in a journal.
 inline std::vector<JournalLine> Journal(std::vector<Record> records) {
