@@ -20,7 +20,6 @@ constexpr std::size_t kMostTexts = 20;
 // What the records so far say of a task.
 struct TaskStory {
   AttemptId current;         // none while no worker has it
-  AttemptId latest;          // that was given out
   bool lost_before = false;  // an attempt of it was lost
   bool left_behind = false;  // an attempt of it may have started
   std::uint32_t ends = 0;
@@ -96,7 +95,7 @@ void Judge::On(const TaskAssigned& record) {
     Order("task " + NameOf(record.task.index) + " was assigned again, which must not be done twice");
   }
   if (story->current.valid()) Order("task " + NameOf(record.task.index) + " was assigned while a worker had it");
-  story->current = story->latest = record.attempt;
+  story->current = record.attempt;
   CheckNeeds(record.task.index);
 }
 
