@@ -35,6 +35,7 @@ struct ChaosArguments {
   bool quiet = false;
 };
 
+// In chaos_settings.cc.
 host::Command& DeclareChaos(host::FlagParser& parser, ChaosArguments& arguments);
 
 // 0: every promise was kept; 1: one was broken, or the run did not end as it would have without faults.

@@ -70,6 +70,40 @@ std::string CommandOf(const ChaosArguments& arguments, const ChaosSettings& sett
 
 }  // namespace
 
+host::Command& DeclareChaos(host::FlagParser& parser, ChaosArguments& a) {
+  host::Command& command =
+      parser.root().Add("chaos", "Run a pipeline while its broker and workers are killed and cut off; judge it");
+  command.Argument("PIPELINE", &a.file, "The pipeline, run on a fleet of its own on this machine")
+      .Option("--workers", "N", &a.workers, "Workers (default 3)")
+      .Option("--slots", "N", &a.slots, "Slots of each (default 2)")
+      .Option("--duration", "DURATION", &a.duration,
+              "How long there are faults, if the run lasts so long (default 60s)")
+      .Option("--patience", "DURATION", &a.patience, "Afterwards, the run must end within this (default 2m)")
+      .Option("--seed", "N", &a.seed, "Draw these faults; by default others each time, the seed is printed")
+      .Option("--kill-workers", "R", &a.rates[0], "kill -9 of a worker, R times a minute; all R are mean rates")
+      .Option("--kill-broker", "R", &a.rates[1], "kill -9 of the broker")
+      .Option("--pause", "R", &a.rates[2], "SIGSTOP of a worker, up to twice its lease")
+      .Option("--cut", "R", &a.rates[3], "Reset a worker's connections, and all new ones for a while")
+      .Option("--freeze", "R", &a.rates[4], "Let nothing through to or from a worker, one way or both")
+      .Option("--delay", "R", &a.rates[5], "Let everything through later")
+      .Option("--garble", "R", &a.rates[6], "Put rubbish into a worker's streams")
+      .Option("--lease", "DURATION", &a.lease, "The fleet's worker_heartbeat_timeout (default 3s)")
+      .Option("--heartbeat", "DURATION", &a.heartbeat, "Its worker_heartbeat_interval (default a tenth of the lease)")
+      .Option("--crash-limit", "N", &a.crash_limit, "Its crash_limit (default 100: the killing is ours)")
+      .Option("--steps", "FILE", &a.steps, "What tasks write here of themselves is judged too; see docs/operations.md")
+      .Option("--expect-failure", "TASK", &a.expect_failure, "It fails without faults, too; several are allowed")
+      .Flag("--keep", &a.keep, "Keep the folder with journal and logs, also of a clean run")
+      .Flag("-q,--quiet", &a.quiet, "Only the score card")
+      .Flag("--json", &a.json, "Print the score card as JSON")
+      .Setting("work_dir")
+      .Setting("color")
+      .Setting("log_level");
+  command.Example("zmqctl chaos pipeline.yaml", "a minute of a bit of everything")
+      .Example("zmqctl chaos pipeline.yaml --kill-workers 20 --kill-broker 6 --seed 7", "these two, and the same again")
+      .Example("zmqctl chaos pipeline.yaml --json | jq .clean", "for a script; exit 1 when a promise was broken");
+  return command;
+}
+
 absl::StatusOr<ChaosSettings> CheckChaos(const ChaosArguments& arguments, const Options& options) {
   ChaosSettings settings;
   std::error_code error;

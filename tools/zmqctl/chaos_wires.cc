@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/zmqctl/chaos_wires.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -22,6 +18,7 @@
 #include "millrace/base/status.h"
 #include "millrace/exec/fd.h"
 #include "millrace/net/wakeup.h"
+#include "tools/zmqctl/chaos_sockets.h"
 
 namespace millrace::zmqctl {
 namespace {
@@ -32,46 +29,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMostHeld = 4u << 20;  // bytes of one direction; then the sender has to wait
 constexpr std::size_t kReadAtOnce = 64u << 10;
 constexpr std::size_t kRubbish = 64;
-constexpr int kBacklog = 64;
-constexpr char kFarHost[] = "127.0.0.1";
-
-sockaddr_in AddressOf(const std::string& host, std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
-  return address;
-}
-
-absl::StatusOr<UniqueFd> Listen(const std::string& host, std::uint16_t port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1;
-  const sockaddr_in address = AddressOf(host, port);
-  if (!fd.valid() || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      listen(fd.get(), kBacklog) != 0) {
-    return Unavailable("cannot listen on %s:%d: %s", host, port, TextOf(ErrnoStatus(errno, "")));
-  }
-  return fd;
-}
-
-// The far end answers at once, or nobody is there: both are this machine.
-UniqueFd Dial(std::uint16_t port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = AddressOf(kFarHost, port);
-  if (!fd.valid() || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
-  const int on = 1;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  fcntl(fd.get(), F_SETFL, O_NONBLOCK);
-  return fd;
-}
-
-// So that closing it tells the other side by a reset.
-void ResetOnClose(const UniqueFd& fd) {
-  const linger at_once{1, 0};
-  setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
 struct Piece {
   Clock::time_point due;
   std::string bytes;
@@ -215,9 +172,8 @@ void Wires::Loop::TakeOrders() {
 void Wires::Loop::Accept(std::size_t wire, std::size_t port) {
   UniqueFd near(accept4(wires_[wire].listeners[port].get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!near.valid()) return;
-  const int on = 1;
-  setsockopt(near.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  UniqueFd far = wires_[wire].cut ? UniqueFd() : Dial(ports_[port]);
+  SendAtOnce(near);
+  UniqueFd far = wires_[wire].cut ? UniqueFd() : DialLocal(ports_[port]);
   if (!far.valid()) return ResetOnClose(near);
   Joint& joint = joints_.emplace_back();
   joint.wire = wire;
@@ -297,7 +253,7 @@ absl::StatusOr<std::unique_ptr<Wires>> Wires::Start(const std::vector<std::strin
   for (const std::string& address : addresses) {
     Wire& wire = wires.emplace_back();
     for (const std::uint16_t port : ports) {
-      MILLRACE_ASSIGN_OR_RETURN(UniqueFd listener, Listen(address, port));
+      MILLRACE_ASSIGN_OR_RETURN(UniqueFd listener, ListenOn(address, port));
       wire.listeners.push_back(std::move(listener));
     }
   }
