@@ -24,7 +24,7 @@ FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c+
 PROGRAMS = ["broker/millrace-broker", "worker/millrace-worker", "tools/zmqctl", "examples/cpp/example-release",
             "tests/sim/millrace-sim"]
 SCRIPTS = ["tools/setup", "tools/quickstart", "tools/self", "tools/check", "tools/format", "tools/tidy", "tools/tally",
-           "tests/style/check.py"]
+           "tests/style/check.py", "tests/chaos/run"]
 # Files whose options must exist, besides the documents.
 RECIPES = ["Dockerfile", "docker-compose.yml", ".github/workflows/ci.yml", "examples/self/self.yaml"]
 # Options of the programs of others.
@@ -33,8 +33,8 @@ FOREIGN = set("""--buildtype --wrap-mode --suite --no-suite --print-errorlogs --
                  --create-home --no-install-recommends --gtest_filter --gtest_repeat --repeat --gdb""".split())
 # What a step finds in its environment, and what tests look for in theirs.
 VARIABLES = set("""MILLRACE_INPUTS MILLRACE_OUTPUT MILLRACE_TASK MILLRACE_RUN MILLRACE_ATTEMPT MILLRACE_TRY
-                   MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS MILLRACE_REWRITE_GOLDEN
-                   MILLRACE_FAIL_POINT""".split())
+                   MILLRACE_SLOT MILLRACE_IDEMPOTENCY_KEY MILLRACE_REWRITE_TRANSCRIPTS
+                   MILLRACE_REWRITE_GOLDEN MILLRACE_FAIL_POINT""".split())
 
 
 def documents(root):

@@ -15,6 +15,10 @@ import time
 PATIENCE = 60  # seconds until a condition that does not come true fails the test
 
 
+class Skipped(Exception):
+    """This machine cannot do what the test needs; says what that is."""
+
+
 def wait_for(what, condition):
     """Returns the first true value of condition()."""
     deadline = time.monotonic() + PATIENCE
@@ -47,6 +51,7 @@ class Fleet:
         self.work = self.dir / "work"
         self.work.mkdir()
         self.processes = {}
+        self.inside = {}  # process or "zmqctl" -> the words before its program, when it runs on another host
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith("MILLRACE_") and key not in ("ORCHESTRATOR_URL", "WORKER_ID", "LOG_LEVEL")}
         self.env["XDG_CONFIG_HOME"] = str(self.dir / "config")
@@ -59,8 +64,8 @@ class Fleet:
 
     def start(self, key, name, *args, env=None):
         log = open(self.dir / f"{key}.log", "ab")
-        process = subprocess.Popen([self.program(name), *args], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                   env={**self.env, **(env or {})}, cwd=self.work)
+        process = subprocess.Popen([*self.inside.get(key, ()), self.program(name), *args], stdout=log, stderr=log,
+                                   stdin=subprocess.DEVNULL, env={**self.env, **(env or {})}, cwd=self.work)
         log.close()
         self.processes[key] = process
         return process
@@ -97,8 +102,8 @@ class Fleet:
         self.ctl("workers", "--wait-for", str(count))
 
     def ctl(self, *args, code=0, timeout=PATIENCE):
-        done = subprocess.run([self.program("zmqctl"), *args], capture_output=True, text=True, env=self.env,
-                              cwd=self.work, timeout=timeout, check=False)
+        done = subprocess.run([*self.inside.get("zmqctl", ()), self.program("zmqctl"), *args], capture_output=True,
+                              text=True, env=self.env, cwd=self.work, timeout=timeout, check=False)
         if code is not None and done.returncode != code:
             said = done.stdout + done.stderr
             raise AssertionError(f"zmqctl {' '.join(args)} gave {done.returncode}, not {code}:\n{said}")
@@ -142,9 +147,12 @@ class Fleet:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    def close(self):
+    def stop(self):
         for process in self.processes.values():
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+    def close(self):
+        self.stop()
         shutil.rmtree(self.root, ignore_errors=True)

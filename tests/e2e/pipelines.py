@@ -114,6 +114,7 @@ def A38_a_cached_step_is_not_run_again(fleet):
 
 
 def a_cpp_pipeline_runs_standalone_and_on_workers(fleet):
+    del fleet.env["MILLRACE_DETECT_TOOLS"]
     alone = fleet.start("alone", "example-release", "run")
     assert alone.wait(timeout=60) == 0, fleet.log("alone")
     fleet.start_broker()
@@ -126,6 +127,7 @@ def a_cpp_pipeline_runs_standalone_and_on_workers(fleet):
 
 
 def an_orchestrator_runs_its_pipeline_and_releases_its_workers(fleet):
+    del fleet.env["MILLRACE_DETECT_TOOLS"]
     ready = fleet.dir / "endpoint"
     orchestrator = fleet.start("orchestrator", "example-etl", "orchestrator", "--port", "0", "--data-dir",
                                str(fleet.dir / "data"), "--ready-file", str(ready))

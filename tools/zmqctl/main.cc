@@ -12,6 +12,7 @@
 #include "millrace/host/report.h"
 #include "millrace/log/log.h"
 #include "millrace/yaml/pipeline.h"
+#include "tools/zmqctl/chaos.h"
 #include "tools/zmqctl/commands.h"
 
 namespace {
@@ -158,6 +159,8 @@ int main(int argc, char** argv) {
       .Setting("color")
       .Example("zmqctl plan pipeline.yaml", "what is wrong with it, or what it would do");
   const std::vector<OfflineVerb> offline = DeclareJournal(parser, arguments);
+  millrace::zmqctl::ChaosArguments chaos_arguments;
+  const millrace::host::Command& chaos = millrace::zmqctl::DeclareChaos(parser, chaos_arguments);
   if (const auto code = parser.Parse(argc, argv)) return *code;
   if (parser.root().chosen()) {
     std::fputs("zmqctl: which command? Try 'zmqctl --help'.\n", stderr);
@@ -185,6 +188,10 @@ int main(int argc, char** argv) {
   }
   auto interrupts = millrace::host::Interrupts::Begin();
   if (!interrupts.ok()) return Refuse(interrupts.status());
+  if (chaos.chosen()) {
+    const absl::StatusOr<int> done = millrace::zmqctl::Chaos(chaos_arguments, resolved.options, **interrupts);
+    return done.ok() ? *done : Refuse(done.status());
+  }
   millrace::net::SocketContext context;
   auto remote = millrace::host::Dial(context, resolved.options);
   if (!remote.ok()) return Refuse(remote.status());
