@@ -31,8 +31,9 @@ enum class Fault : std::uint8_t {
   kCommands,     // runs are cancelled, workers drained
   kImpostor,     // what a worker said is said again by somebody else
   kTwin,         // two processes under one worker id
+  kWorkerRestart,  // a worker dies while its broker is away, or out of reach, and is back in time with its disk
 };
-inline constexpr int kFaults = 21;
+inline constexpr int kFaults = 22;
 
 std::string_view NameOf(Fault fault);
 

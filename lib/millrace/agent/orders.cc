@@ -31,6 +31,10 @@ void Agent::State::OnAssign(Assign assign) {
 void Agent::State::Accept(const Assign& assign, Assignment task) {
   const AttemptId attempt = task.attempt;
   if (!attempt.valid()) return Tell(Severity::kError, "the broker assigned '" + task.name + "' without an attempt");
+  if (const auto slot = slots.Find(attempt); slot && slots[*slot].cause == StopCause::kUnwanted && !outbox.Holds(attempt)) {
+    ++counts.taken;  // one that another broker gave us under this id is still ending here
+    return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+  }
   if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt) || slots.Find(attempt).has_value()) {
     return;
   }
@@ -94,8 +98,7 @@ void Agent::State::ReportUnstarted(AttemptId attempt, ReportKind kind, Outcome o
   report.outcome = outcome;
   report.failure.message = std::move(message);
   report.failure.transient = transient;
-  ++counts.reported;
-  outbox.Add(std::move(report));
+  Make(std::move(report));
 }
 
 }  // namespace millrace::agent
