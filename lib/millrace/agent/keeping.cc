@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which reports are on disk, so that they outlive this process: those whose attempts took long, since it would be a pity
-// to run them again, and those that wait for long, since then there may be no broker. All others are recorded before a
-// disk could have taken them.
+// Which reports are on disk, so that they outlive this process: those whose attempts took long, since it would be a
+// pity to run them again, and those that wait for long, since there may be no broker then. All others are recorded
+// before a disk could have taken them.
 //
-// A report is sent without waiting for the disk. Once the broker has recorded it the disk is not needed; and when we die
-// before either has it, that is as if we had died a moment before the attempt's end. Nobody was promised anything yet.
+// A report is sent without waiting for the disk. Once the broker has recorded it the disk is not needed; and when we
+// die before either has it, that is as if we had died a moment before the attempt's end: nobody was promised anything.
 #include <utility>
 
 #include "millrace/agent/state.h"

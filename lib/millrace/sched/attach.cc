@@ -178,10 +178,10 @@ void Core::Forgive(Session& session) {
 void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& keep, std::vector<AttemptId>& drop) {
   for (const Held& held : hello.held) {
     const std::uint32_t index = attempts_.Find(held.attempt);
-    const bool own =
-        index != kNone && attempts_[index].session == kNone && attempts_[index].worker == session.name_index &&
-        (held.state == HeldState::kFinished ||
-         session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]));
+    const bool own = index != kNone && attempts_[index].session == kNone &&
+                     attempts_[index].worker == session.name_index &&
+                     (held.state == HeldState::kFinished ||
+                      session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]));
     if (!own) {
       drop.push_back(held.attempt);
       continue;

@@ -89,8 +89,7 @@ absl::StatusOr<Outbox> Outbox::OpenFile(const fs::path& file) {
   // Results may be confidential, and SQLite would let the umask decide. What is wrong, it says better.
   const int created = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (created >= 0) close(created);
-  MILLRACE_ASSIGN_OR_RETURN(Database database,
-                            Database::Open(file, kApplication, kVersion, kSchema, Hold::kExclusive));
+  MILLRACE_ASSIGN_OR_RETURN(Database database, Database::Open(file, kApplication, kVersion, kSchema, Hold::kExclusive));
   MILLRACE_RETURN_IF_ERROR(database.Run("PRAGMA synchronous=FULL"));
   return Outbox(file, std::move(database));
 }

@@ -47,7 +47,7 @@ class SuccessorTest : public testing::Test {
     rig_.workers["w1"].reports = 0;
     rig_.Report_("w1", Success());
     EXPECT_EQ(rig_.Task("done").outcome, Outcome::kSucceeded);
-      rig_.Succeed("w1", "running");
+    rig_.Succeed("w1", "running");
     EXPECT_EQ(rig_.Run().state, RunState::kSucceeded);
     for (const Record& record : rig_.journal) {
       const auto* ended = std::get_if<AttemptEnded>(&record);
@@ -198,11 +198,9 @@ TEST(Succession, A07_AttemptsOfAnotherBrokersDataOnlyLookLikeOurs) {
   AttemptReport report;
   report.attempt = attempt;
   report.outcome = Outcome::kSucceeded;
-  rig.Say(PeerId{500}, Report{.session = welcome.session,
-                              .orders_through = 0,
-                              .first_number = 1,
-                              .reports = {report},
-                              .started = {}});
+  rig.Say(
+      PeerId{500},
+      Report{.session = welcome.session, .orders_through = 0, .first_number = 1, .reports = {report}, .started = {}});
   EXPECT_THAT(rig.Last<Recorded>(PeerId{500}).value().dropped, ElementsAre(attempt));
 }
 

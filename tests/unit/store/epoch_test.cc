@@ -120,8 +120,8 @@ TEST(IdentityTest, IsDrawnOnceAndStays) {
 }
 
 TEST(IdentityTest, ADamagedFileIsRefusedAndStaysAsItIs) {
-  for (const std::string& text : {std::string(), std::string("0\n"), std::string("18446744073709551616\n"),
-                                  std::string("me\n")}) {
+  for (const std::string& text :
+       {std::string(), std::string("0\n"), std::string("18446744073709551616\n"), std::string("me\n")}) {
     const Folder folder;
     Write(folder / "identity", text);
     const absl::Status refused = IdentityOf(folder.path(), 5).status();
