@@ -94,6 +94,11 @@ void Oracle::Sent(const Message& message, std::int32_t worker, Incarnation incar
     CheckRecorded(*recorded, incarnation);
   } else if (const auto* answer = std::get_if<Answer>(&message)) {
     CheckAnswer(*answer);
+  } else if (const auto* welcome = std::get_if<Welcome>(&message)) {
+    for (const AttemptId attempt : welcome->drop) {
+      const bool taken = done_.contains(attempt) && tip_.HasEnded(attempt);
+      if (taken && !durable_.HasEnded(attempt)) Wrong("I4: a report is dropped whose end is not durable");
+    }
   } else if (const auto* changed = std::get_if<Changed>(&message)) {
     const FoldedRun* run = durable_.Find(changed->run);
     if (run == nullptr) {

@@ -183,7 +183,8 @@ void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& k
                      (held.state == HeldState::kFinished ||
                       session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]));
     if (!own) {
-      drop.push_back(held.attempt);
+      // What has ended is settled by Recorded: unlike a Welcome that waits until its end, as we know it, is durable.
+      if (held.state != HeldState::kFinished) drop.push_back(held.attempt);
       continue;
     }
     keep.push_back(held.attempt);
@@ -225,7 +226,8 @@ void Core::Reattach(Session& session, PeerId peer, const Hello& hello) {
   for (const Held& one : hello.held) {
     const std::uint32_t index = attempts_.Find(one.attempt);
     const bool own = index != kNone && attempts_[index].session == session.index;
-    (own ? keep : drop).push_back(one.attempt);
+    if (own) keep.push_back(one.attempt);
+    if (!own && one.state != HeldState::kFinished) drop.push_back(one.attempt);  // else: see Adopt
     held.insert(one.attempt);
   }
   // A hello that was long on its way knows nothing of orders that were taken since.
