@@ -183,8 +183,7 @@ void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& k
                      (held.state == HeldState::kFinished ||
                       session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]));
     if (!own) {
-      // What has ended is settled by Recorded: unlike a Welcome that waits until its end, as we know it, is durable.
-      if (held.state != HeldState::kFinished) drop.push_back(held.attempt);
+      drop.push_back(held.attempt);
       continue;
     }
     keep.push_back(held.attempt);
@@ -226,8 +225,7 @@ void Core::Reattach(Session& session, PeerId peer, const Hello& hello) {
   for (const Held& one : hello.held) {
     const std::uint32_t index = attempts_.Find(one.attempt);
     const bool own = index != kNone && attempts_[index].session == session.index;
-    if (own) keep.push_back(one.attempt);
-    if (!own && one.state != HeldState::kFinished) drop.push_back(one.attempt);  // else: see Adopt
+    (own ? keep : drop).push_back(one.attempt);
     held.insert(one.attempt);
   }
   // A hello that was long on its way knows nothing of orders that were taken since.

@@ -107,7 +107,7 @@ TEST_F(SuccessorTest, A07_WhatWasGivenUpBeforeItsWorkerCameBackIsDropped) {
   rig_.Die("w1");
   rig_.Clear();
   rig_.Join("w1", Successor());
-  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers["w1"].peer).value().keep, IsEmpty());
+  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers["w1"].peer).value().drop, ElementsAre(done_));
   EXPECT_TRUE(rig_.AttemptOf("w1", "done").valid());
   EXPECT_NE(rig_.AttemptOf("w1", "done"), done_);
   rig_.workers["w1"].reports = 0;
@@ -129,34 +129,10 @@ TEST_F(SuccessorTest, AnotherWorkerCannotClaimIt) {
   rig_.Disconnect_("w1");
   rig_.Clear();
   rig_.Join("w2", Successor());
-  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers["w2"].peer).value().keep, IsEmpty());
+  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers["w2"].peer).value().drop, ElementsAre(done_));
   rig_.Report_("w2", Success());
   EXPECT_THAT(rig_.Last<Recorded>(rig_.workers["w2"].peer).value().dropped, ElementsAre(done_));
   EXPECT_EQ(rig_.Task("done").state, TaskState::kAssigned);
-}
-
-// The end of "done" is taken, and not on the broker's disk yet. Whatever else the worker asks meanwhile, it must not
-// hear that it may forget it.
-TEST_F(SuccessorTest, A09_AReportIsNotDroppedBeforeItsEndIsDurable) {
-  rig_.Report_("w1", Success());
-  const auto ended = static_cast<JournalPosition>(rig_.journal.size());
-  rig_.Disconnect_("w1");
-  rig_.Clear();
-  for (const std::uint64_t incarnation : {1000 + '1', 77}) {
-    WorkerSpec again = Successor();
-    again.incarnation = incarnation;
-    rig_.Join("w1", again);
-    EXPECT_THAT(rig_.Last<Welcome>(rig_.workers["w1"].peer).value().drop, IsEmpty());
-    rig_.workers["w1"].reports = 0;
-    rig_.Report_("w1", Success());
-    for (const Action& action : rig_.actions) {
-      const auto* send = std::get_if<Send>(&action.body);
-      if (send == nullptr || !std::holds_alternative<Recorded>(send->message)) continue;
-      EXPECT_GE(action.after, ended);
-    }
-    EXPECT_EQ(rig_.Last<Recorded>(rig_.workers["w1"].peer).value().through, 1u);
-    rig_.Disconnect_("w1");
-  }
 }
 
 // What it was good for is no question any more once it is done.

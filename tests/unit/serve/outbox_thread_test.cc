@@ -154,6 +154,8 @@ TEST_F(OutboxThreadTest, A09_AWorkersOutcomeOutlivesIt) {
     rig.Greet();
     EXPECT_EQ(rig.AwaitReport(attempt).outcome, Outcome::kSucceeded);
     rig.worker().AskStop(agent::StopKind::kDrain);
+    rig.Await<Hello>();  // that it drains
+    rig.Greet();
     EXPECT_EQ(rig.worker().Wait().code, 0);
   }
   EXPECT_THAT(Attempts(), IsEmpty());
