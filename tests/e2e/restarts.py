@@ -87,6 +87,19 @@ def A09_an_outcome_that_nobody_recorded_outlives_its_worker(fleet):
     assert fleet.json("tasks", run)[0]["try"] == 1, fleet.json("tasks", run)
 
 
+def A09_a_worker_goes_over_to_a_new_broker_at_the_same_address(fleet):
+    port = fleet.free_port()
+    fleet.start_broker(port=port)
+    fleet.kill("broker")
+    fleet.start_broker(port=port)
+    fleet.start_workers("w1")
+    fleet.wait_run(fleet.submit(ONE))
+    fleet.kill("broker")
+    fleet.start_broker(port=port, data="other")  # which counts its lives, sessions and attempts from the start
+    assert fleet.wait_run(fleet.submit(ONE))["state"] == "succeeded"
+    assert fleet.processes["w1"].poll() is None
+
+
 def A09_a_broker_that_stops_normally_leaves_its_run_to_the_next_one(fleet):
     port = fleet.free_port()
     broker = fleet.start_broker(port=port)
