@@ -55,7 +55,7 @@ start_fleet() {
   export ORCHESTRATOR_URL
   for ((n = 1; n <= workers; ++n)); do
     fleet_member "worker-$n" "$build/worker/millrace-worker" --worker-id "worker-$n" --slots "$slots" \
-      --work-dir "$work_dir"
+      --work-dir "$work_dir" --state-dir "$scratch/state"
   done
   timeout 60 "$build/tools/zmqctl" workers --wait-for "$workers"
 }

@@ -98,6 +98,11 @@ class Fleet:
             self.start(name, "millrace-worker", "--worker-id", name, "--slots", "2", *args)
         self.wait_workers(len([key for key in self.processes if key.startswith("w")]))
 
+    def wait_kept(self, name, words):
+        """Waits until an outcome with these words is on the disk of this worker."""
+        log = self.dir / "state" / "millrace" / "workers" / name / "outbox.sqlite-wal"
+        wait_for(f"an outcome on the disk of {name}", lambda: log.exists() and words.encode() in log.read_bytes())
+
     def wait_workers(self, count):
         self.ctl("workers", "--wait-for", str(count))
 

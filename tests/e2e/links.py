@@ -7,7 +7,7 @@ import time
 
 from fleet import is_alive, lines, wait_for
 from proxy import Proxy
-from samples import ONE, SLEEPER, TWELVE
+from samples import LONG, ONE, SLEEPER, TWELVE
 
 
 @contextlib.contextmanager
@@ -48,6 +48,24 @@ def A06_a_worker_away_for_less_than_its_lease_keeps_its_attempts(fleet):
     tasks = {task["name"]: task for task in fleet.json("tasks", run)}
     first = [int(line.split()[0]) for line in lines(fleet.work / "started")[:2]]
     assert all(tasks[f"work[n={n}]"]["worker"] == "w1" for n in first), tasks
+
+
+def A06_an_outcome_outlives_its_worker_that_was_cut_off(fleet):
+    fleet.start_broker()
+    with cuttable(fleet, "w1") as proxy:
+        run = fleet.submit(LONG)
+        wait_for("the start", lambda: lines(fleet.work / "started"))
+        proxy.cut()
+        wait_for("the cut to be noticed", lambda: is_away(fleet, "w1"))
+        (fleet.work / "go").touch()
+        fleet.wait_kept("w1", "the-words-of-the-result")
+        fleet.kill("w1")
+        proxy.heal()
+        fleet.start("w1", "millrace-worker", "--worker-id", "w1", "--slots", "2", "--orchestrator", proxy.url())
+        row = fleet.wait_run(run)
+    assert row["state"] == "succeeded", row
+    assert lines(fleet.work / "started") == ["begun"]
+    assert lines(fleet.work / "ended") == ["after"]
 
 
 def A06_a_broker_that_stood_still_gives_nobody_up(fleet):

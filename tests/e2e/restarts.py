@@ -6,7 +6,7 @@ import resource
 import time
 
 from fleet import lines, wait_for
-from samples import ONE
+from samples import LONG, ONE
 
 # The first thirty end by themselves, the others when `go` is there.
 SIXTY = """
@@ -63,6 +63,41 @@ def A09_kill_9_of_the_broker_mid_run_restarts_nothing(fleet):
     assert watcher.returncode == 0, (watcher.returncode, fleet.log("watcher"))
     assert "61" in fleet.log("watcher"), fleet.log("watcher")
     assert all(fleet.processes[name].poll() is None for name in ("w1", "w2"))
+
+
+def A09_an_outcome_that_nobody_recorded_outlives_its_worker(fleet):
+    port = fleet.free_port()
+    fleet.start_broker(port=port)
+    fleet.start_workers("w1")
+    run = fleet.submit(LONG)
+    wait_for("the start", lambda: lines(fleet.work / "started"))
+    long_enough = time.monotonic() + 1.1
+    fleet.kill("broker")
+    wait_for("more than a second", lambda: time.monotonic() > long_enough)
+    (fleet.work / "go").touch()
+    fleet.wait_kept("w1", "the-words-of-the-result")
+    fleet.kill("w1")
+    fleet.start("w1", "millrace-worker", "--worker-id", "w1", "--slots", "2")
+    fleet.start_broker(port=port)
+    row = fleet.wait_run(run)
+    assert row["state"] == "succeeded", row
+    assert lines(fleet.work / "started") == ["begun"]
+    assert lines(fleet.work / "ended") == ["after"]
+    assert "1 outcomes that an earlier process" in fleet.log("w1"), fleet.log("w1")
+    assert fleet.json("tasks", run)[0]["try"] == 1, fleet.json("tasks", run)
+
+
+def A09_a_worker_goes_over_to_a_new_broker_at_the_same_address(fleet):
+    port = fleet.free_port()
+    fleet.start_broker(port=port)
+    fleet.kill("broker")
+    fleet.start_broker(port=port)
+    fleet.start_workers("w1")
+    fleet.wait_run(fleet.submit(ONE))
+    fleet.kill("broker")
+    fleet.start_broker(port=port, data="other")  # which counts its lives, sessions and attempts from the start
+    assert fleet.wait_run(fleet.submit(ONE))["state"] == "succeeded"
+    assert fleet.processes["w1"].poll() is None
 
 
 def A09_a_broker_that_stops_normally_leaves_its_run_to_the_next_one(fleet):

@@ -26,4 +26,15 @@ modules:
   after: {needs: [nap], run: "true"}
   teardown: {needs: [nap], always_run: true, run: "touch torn-down"}
 """
+# Ends when `go` is there. What it prints is a part of its result.
+LONG = """
+name: long
+modules:
+  work:
+    run: |
+      echo begun >> started
+      while [ ! -e go ]; do sleep 0.05; done
+      echo the-words-of-the-result
+  after: {needs: [work], run: "echo after >> ended"}
+"""
 ONE = "name: one\nmodules: {a: {run: 'true'}}\n"

@@ -29,6 +29,7 @@ sched::Config World::BrokerConfig() const {
   config.epoch = static_cast<Epoch>(broker_life_);
   config.version = "sim";
   config.seed = plan_.seed * 1000 + broker_life_;
+  config.identity = kBrokerIdentity;
   config.unix_at_zero = unix_at_zero_;
   config.capability_timeout = std::chrono::hours(2);
   config.prefetch_limit = plan_.prefetch_limit;

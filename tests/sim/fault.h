@@ -21,18 +21,19 @@ enum class Fault : std::uint8_t {
   kBrokerCrash,   // and what was not yet durable is lost, or a part of it
   kQuickRestart,  // the broker is back within seconds and had everything on disk
   kWorkerCrash,
-  kTaskFailure,  // attempts fail, hang, skip, crash their host
-  kPoison,       // a task takes its worker down
-  kPause,        // a process stands still
-  kClock,        // clocks drift, and jump forward
-  kSlowDisk,     // syncs take up to a second
-  kFullDisk,     // nothing becomes durable for a while
-  kSlowCache,    // the cache answers late, or never
-  kCommands,     // runs are cancelled, workers drained
-  kImpostor,     // what a worker said is said again by somebody else
-  kTwin,         // two processes under one worker id
+  kTaskFailure,    // attempts fail, hang, skip, crash their host
+  kPoison,         // a task takes its worker down
+  kPause,          // a process stands still
+  kClock,          // clocks drift, and jump forward
+  kSlowDisk,       // syncs take up to a second
+  kFullDisk,       // nothing becomes durable for a while
+  kSlowCache,      // the cache answers late, or never
+  kCommands,       // runs are cancelled, workers drained
+  kImpostor,       // what a worker said is said again by somebody else
+  kTwin,           // two processes under one worker id
+  kWorkerRestart,  // a worker dies while its broker is away, or out of reach, and is back in time with its disk
 };
-inline constexpr int kFaults = 21;
+inline constexpr int kFaults = 22;
 
 std::string_view NameOf(Fault fault);
 

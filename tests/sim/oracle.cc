@@ -94,6 +94,11 @@ void Oracle::Sent(const Message& message, std::int32_t worker, Incarnation incar
     CheckRecorded(*recorded, incarnation);
   } else if (const auto* answer = std::get_if<Answer>(&message)) {
     CheckAnswer(*answer);
+  } else if (const auto* welcome = std::get_if<Welcome>(&message)) {
+    for (const AttemptId attempt : welcome->drop) {
+      const bool taken = done_.contains(attempt) && tip_.HasEnded(attempt);
+      if (taken && !durable_.HasEnded(attempt)) Wrong("I4: a report is dropped whose end is not durable");
+    }
   } else if (const auto* changed = std::get_if<Changed>(&message)) {
     const FoldedRun* run = durable_.Find(changed->run);
     if (run == nullptr) {
@@ -202,7 +207,25 @@ void Oracle::Started(std::int32_t worker, Incarnation incarnation, const SlotExe
   (void)worker;
 }
 
-void Oracle::Died(const std::string& worker, AttemptId killer) {
+void Oracle::Said(const SlotDone& done, Instant now) {
+  done_[done.attempt] = done;
+  said_[done.attempt] = now;
+}
+
+// What took a second is on its worker's disk at once, whatever else after a second; said by somebody who has not read
+// how the worker does it.
+bool Oracle::IsKept(AttemptId attempt, Instant now) const {
+  const auto done = done_.find(attempt);
+  if (!plan_.worker_disk || done == done_.end()) return false;
+  const bool at_once = done->second.execution >= std::chrono::seconds(1);
+  const Duration wait = at_once ? Duration(0) : std::chrono::seconds(1);
+  return now > said_.at(attempt) + wait + 2 * kSlowestSync;
+}
+
+void Oracle::Died(const std::string& worker, Incarnation incarnation, AttemptId killer, Instant now) {
+  for (const auto& [attempt, by] : executed_) {
+    if (by == incarnation && !IsKept(attempt, now)) excused_.insert(attempt);
+  }
   std::vector<TaskRef> held;
   for (const auto& [id, run] : tip_.runs()) {
     for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
@@ -226,6 +249,7 @@ void Oracle::CheckEnd() {
   }
   if (!plan_.Economic()) return;
   for (const auto& [attempt, incarnation] : executed_) {
+    if (excused_.contains(attempt)) continue;
     if (!tip_.Counted(attempt)) Wrong("I8: an execution of " + NameOf(attempts_[attempt]) + " was in vain");
   }
 }
@@ -254,7 +278,8 @@ void Oracle::CheckTaskEnd(const FoldedRun& run, std::uint32_t index) {
   }
   if (poison || script->doing != Doing::kSucceed) return;
   if (task.outcome == Outcome::kLost && !run.PolicyOf(index).idempotent) {
-    if (plan_.Economic() && !plan_.faults.Has(Fault::kQuickRestart)) Wrong("L2: " + NameOf(ref) + " was lost");
+    const bool restarts = plan_.faults.Meets(FaultSet({Fault::kQuickRestart, Fault::kWorkerRestart}));
+    if (plan_.Economic() && !restarts) Wrong("L2: " + NameOf(ref) + " was lost");
     return;
   }
   if (task.message.find("timed out") != std::string::npos &&

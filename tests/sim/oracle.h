@@ -18,6 +18,8 @@
 
 namespace millrace::sim {
 
+inline constexpr Duration kSlowestSync = std::chrono::milliseconds(20);  // of a worker's disk
+
 class Oracle {
  public:
   explicit Oracle(const Plan& plan) : plan_(plan) {}
@@ -39,9 +41,9 @@ class Oracle {
 
   // ---- the workers ----
   void Started(std::int32_t worker, Incarnation incarnation, const SlotExecute& execute);
-  void Said(const SlotDone& done) { done_[done.attempt] = done; }
+  void Said(const SlotDone& done, Instant now);
   // A worker's process has ended; `killer`: by the doing of this attempt.
-  void Died(const std::string& worker, AttemptId killer);
+  void Died(const std::string& worker, Incarnation incarnation, AttemptId killer, Instant now);
   std::uint32_t Executions(TaskRef task) const;
 
   const Script* ScriptOf(TaskRef task) const;
@@ -63,6 +65,7 @@ class Oracle {
   void CheckRecorded(const Recorded& recorded, Incarnation incarnation);
   void CheckAnswer(const Answer& answer);
   void CheckTaskEnd(const FoldedRun& run, std::uint32_t task);
+  bool IsKept(AttemptId attempt, Instant now) const;
   std::string NameOf(TaskRef task) const;
 
   const Plan& plan_;
@@ -74,7 +77,9 @@ class Oracle {
   absl::flat_hash_map<AttemptId, TaskRef> attempts_;  // every one that was ever given out
   absl::flat_hash_map<TaskRef, AttemptId> newest_;    // of each task, over all lives of the broker
   absl::flat_hash_map<AttemptId, SlotDone> done_;     // what the slots said
+  absl::flat_hash_map<AttemptId, Instant> said_;      // when
   absl::flat_hash_map<AttemptId, Incarnation> executed_;
+  absl::flat_hash_set<AttemptId> excused_;  // died with their worker: nobody promised to keep them
   absl::flat_hash_map<TaskRef, std::uint32_t> executions_;
   absl::flat_hash_map<TaskRef, std::uint32_t> kills_;          // workers that it took down
   absl::flat_hash_map<TaskRef, std::uint32_t> deaths_;         // of workers, while they had it

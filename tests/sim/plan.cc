@@ -9,17 +9,20 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// One seed in eight has no faults, one in sixteen only restarts: in these every task must run exactly once.
+// One seed in eight has no faults, two in sixteen only restarts: in these every task must run exactly once, or as often
+// as it was running when its worker died.
 FaultSet DrawFaults(std::uint64_t seed, Dice& dice) {
+  constexpr auto kOthers = static_cast<std::uint32_t>(Fault::kWorkerRestart);
   FaultSet faults;
   if (seed % 8 == 0) return faults;
   if (seed % 16 == 1) return {Fault::kQuickRestart};
+  if (seed % 16 == 9) return {Fault::kWorkerRestart};
   const double share = dice.Chance(0.5) ? 0.15 : 0.45;
-  for (int i = 0; i < kFaults; ++i) {
+  for (std::uint32_t i = 0; i < kOthers; ++i) {
     if (dice.Chance(share)) faults.Add(static_cast<Fault>(i));
   }
   faults.Remove(Fault::kQuickRestart);
-  if (faults.empty()) faults.Add(static_cast<Fault>(dice.Below(kFaults)));
+  if (faults.empty()) faults.Add(static_cast<Fault>(dice.Below(kOthers)));
   return faults;
 }
 
@@ -68,6 +71,7 @@ Plan MakePlan(std::uint64_t seed, FaultSet allowed) {
   plan.seed = seed;
   Dice dice(seed * 0x2545f4914f6cdd1dU + 99);
   plan.faults = DrawFaults(seed, dice).And(allowed);
+  plan.worker_disk = seed % 4 != 3;
   plan.codec = dice.Chance(0.125);
   plan.heartbeat_plane = dice.Chance(0.75);
   const std::uint32_t limits[] = {1, 4, 1024};

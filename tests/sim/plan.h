@@ -67,7 +67,8 @@ struct Plan {
   double delay = 0;  // the share of slow messages
   double beat_loss = 0;
   double impostor = 0;
-  double drift = 0;  // of clocks, at most
+  double drift = 0;         // of clocks, at most
+  bool worker_disk = true;  // else workers keep their reports in memory only
   Duration slow_sync{};
   double cache_silence = 0;
 

@@ -36,6 +36,7 @@ void World::PlanWeather() {
   PlanStorms(Fault::kBrokerCrash, 4, &World::StormBroker);
   PlanStorms(Fault::kQuickRestart, 3, &World::StormQuickRestart);
   PlanStorms(Fault::kWorkerCrash, 5, &World::StormWorker);
+  PlanStorms(Fault::kWorkerRestart, 3, &World::StormWorkerRestart);
   PlanStorms(Fault::kPause, 4, &World::StormPause);
   PlanStorms(Fault::kClock, 4, &World::StormClock);
   PlanStorms(Fault::kFullDisk, 3, &World::StormDisk);
@@ -98,6 +99,20 @@ void World::StormWorker(Dice& dice) {
   if (host.index > 0 && dice.Chance(0.2)) host.mortal = true;
   StopWorker(host, dice.Chance(0.5),
              dice.Chance(0.7) ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(40)), {});
+}
+
+// What ends while the broker is away can only be on the worker's disk. All are back long before a lease is over.
+void World::StormWorkerRestart(Dice& dice) {
+  const std::uint32_t node = AnyNode(dice);
+  const Duration length = dice.Within(seconds(1), seconds(5));
+  if (dice.Chance(0.5)) {
+    CrashBroker(true, length);
+  } else {
+    CutNode(node, true, true, true, true, true, length);
+  }
+  const Duration away = dice.Within(milliseconds(100), seconds(3));
+  time_.At(std::min(time_.now() + dice.Within(Duration(0), length), plan_.quiet), kNobody,
+           [this, index = node - kFirstWorker, away] { StopWorker(*hosts_[index], false, away, {}); });
 }
 
 void World::StormPause(Dice& dice) {

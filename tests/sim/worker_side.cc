@@ -37,6 +37,7 @@ void World::StartWorker(std::uint32_t index) {
   config.seed = plan_.seed * 100 + next_incarnation_;
   config.kill_grace = seconds(1);
   config.extra_slots = 2;
+  ReadDisk(host, config);
   host.slots.assign(static_cast<std::size_t>(config.offer.cpus) + config.extra_slots, {});
   Say(absl::StrFormat("%s starts as process %d", host.name, config.pid));
   host.agent = std::make_unique<agent::Agent>(std::move(config));
@@ -48,7 +49,8 @@ void World::StartWorker(std::uint32_t index) {
 void World::StopWorker(Host& host, bool proof, Duration away, AttemptId killer) {
   if (host.agent == nullptr) return;
   Say(absl::StrFormat("%s ends", host.name));
-  oracle_.Died(host.name, killer);
+  oracle_.Died(host.name, host.incarnation, killer, time_.now());
+  LoseUnwritten(host);
   host.agent.reset();
   ++host.life;
   for (Slot& slot : host.slots) ++slot.ticket;
@@ -104,6 +106,10 @@ void World::Perform(Host& host, agent::Action action) {
     if (host.link.valid()) Ship(host.link, kToBroker, send->message);
   } else if (const auto* publish = std::get_if<agent::Publish>(&action.body)) {
     ShipBeat(host.node(), kToBroker, publish->message);
+  } else if (auto* keep = std::get_if<agent::Keep>(&action.body)) {
+    WriteDisk(host, std::move(*keep));
+  } else if (auto* erase = std::get_if<agent::Erase>(&action.body)) {
+    WriteDisk(host, std::move(*erase));
   } else if (auto* start = std::get_if<agent::Start>(&action.body)) {
     Begin(host, std::move(*start));
   } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
@@ -114,6 +120,7 @@ void World::Perform(Host& host, agent::Action action) {
     Dial(host);
   } else if (const auto* exit = std::get_if<agent::Exit>(&action.body)) {
     Say(absl::StrFormat("    %s exits with %d: %s", host.name, exit->code, exit->reason));
+    while (!host.writing.empty()) DiskIsWritten(host);  // it is waited for
     StopWorker(host, net_.Chance(0.5), net_.Within(seconds(1), seconds(3)), {});
   } else if (const auto* note = std::get_if<agent::Note>(&action.body)) {
     if (trace_) Say(absl::StrFormat("    %s notes: %s", host.name, note->text));
@@ -189,7 +196,7 @@ void World::SlotSays(Host& host, std::uint32_t number, Outcome outcome, bool tra
     done.failure.message = "as scripted";
     done.failure.transient = transient;
   }
-  oracle_.Said(done);
+  oracle_.Said(done, time_.now());
   slot.attempt = {};
   StepWorker(host, agent::SlotSaid{.slot = number, .message = std::move(done)});
 }

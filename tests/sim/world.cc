@@ -17,7 +17,12 @@ constexpr Duration kPatience = minutes(20);  // after the last fault
 }  // namespace
 
 World::World(const Plan& plan, bool trace)
-    : plan_(plan), trace_(trace), oracle_(plan), net_(plan.seed * 3 + 1), work_(plan.seed * 3 + 2) {
+    : plan_(plan),
+      trace_(trace),
+      oracle_(plan),
+      net_(plan.seed * 3 + 1),
+      work_(plan.seed * 3 + 2),
+      disk_(plan.seed * 3) {
   client_runs_.resize(plan_.runs.size());
   wires_.resize(kFirstWorker + plan_.offers.size() * 2);
 }
@@ -80,6 +85,7 @@ bool World::Settled(std::string* why) const {
     }
     if (!attached || host->agent == nullptr) return waits(host->name + " is not attached");
     if (host->recorded < host->newest_report) return waits(host->name + " has unrecorded reports");
+    if (!host->disk.empty() || !host->writing.empty()) return waits(host->name + " still has reports on disk");
   }
   return true;
 }

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "millrace/agent/agent.h"
@@ -33,6 +35,7 @@ class World {
   Verdict Play();
 
  private:
+  static constexpr std::uint64_t kBrokerIdentity = 4711;
   static constexpr std::uint32_t kNobody = 0;
   static constexpr std::uint32_t kBroker = 1;
   static constexpr std::uint32_t kClient = 2;
@@ -80,6 +83,7 @@ class World {
     bool in_process = false;
     bool deaf = false;
   };
+  using DiskWork = std::variant<agent::Keep, agent::Erase>;
   struct Host {  // of a worker
     std::uint32_t index = 0;
     std::string name;
@@ -95,6 +99,9 @@ class World {
     std::vector<Slot> slots;
     std::uint64_t newest_report = 0;
     std::uint64_t recorded = 0;
+    std::map<AttemptId, AttemptReport> disk;  // outlives the process
+    std::deque<DiskWork> writing;             // on its way there, in order
+    Instant disk_free{};
     std::uint32_t node() const { return kFirstWorker + index; }
   };
   struct Batch {                   // on its way to the disk
@@ -148,6 +155,12 @@ class World {
   void SlotSays(Host& host, std::uint32_t slot, Outcome outcome, bool transient, Duration execution);
   void PlanSlot(Host& host, std::uint32_t slot, Duration wait, Doing doing, Duration execution);
 
+  // ---- worker_disk.cc ----
+  void ReadDisk(const Host& host, agent::Config& config) const;
+  void WriteDisk(Host& host, DiskWork work);
+  void DiskIsWritten(Host& host);
+  void LoseUnwritten(Host& host);
+
   // ---- network.cc ----
   void Dial(Host& host);
   void TryConnect(std::uint32_t index, std::uint64_t life, std::uint64_t dial);
@@ -177,6 +190,7 @@ class World {
   void StormBroker(Dice& dice);
   void StormQuickRestart(Dice& dice);
   void StormWorker(Dice& dice);
+  void StormWorkerRestart(Dice& dice);
   void StormPause(Dice& dice);
   void StormClock(Dice& dice);
   void StormDisk(Dice& dice);
@@ -191,6 +205,7 @@ class World {
   Oracle oracle_;
   Dice net_;
   Dice work_;
+  Dice disk_;  // of the workers
   std::uint64_t hash_ = 0xcbf29ce484222325U;
   bool over_ = false;
 

@@ -9,14 +9,25 @@
 
 namespace millrace::agent {
 
-Agent::Agent(Config config) : state_(std::make_unique<State>(std::move(config))) {}
+Agent::Agent(Config config) {
+  std::vector<AttemptReport> restored = std::exchange(config.restored, {});
+  state_ = std::make_unique<State>(std::move(config), std::move(restored));
+}
 Agent::~Agent() = default;
 void Agent::Step(Instant now, Event event, Actions& actions) { state_->Step(now, std::move(event), actions); }
 Instant Agent::NextWake() const { return state_->NextWake(); }
 absl::Status Agent::CheckInvariants() const { return state_->CheckInvariants(); }
 
-Agent::State::State(Config c)
-    : config(std::move(c)), random(config.seed), slots(config.offer.cpus, config.extra_slots) {}
+Agent::State::State(Config c, std::vector<AttemptReport> restored)
+    : config(std::move(c)), random(config.seed), slots(config.offer.cpus, config.extra_slots) {
+  link.terms.broker = config.restored_from;
+  for (AttemptReport& report : restored) {
+    if (!report.attempt.valid() || outbox.Holds(report.attempt)) continue;
+    ++counts.taken;
+    ++counts.reported;
+    outbox.Add(std::move(report), Instant::min(), config.keeps_outbox);
+  }
+}
 
 void Agent::State::Step(Instant at, Event event, Actions& actions) {
   if (closing.exited) return;
@@ -35,6 +46,7 @@ void Agent::State::Step(Instant at, Event event, Actions& actions) {
   TendLiveness();
   StartQueued();
   Speak();
+  TendDisk();
   TendDrain();
   TendClosing();
   out = nullptr;
@@ -79,7 +91,7 @@ void Agent::State::On(StopAsked event) {
 
 Instant Agent::State::NextWake() const {
   if (closing.exited || !begun) return kNever;
-  return std::min({NextLinkWake(), NextWorkWake(), closing.exit_by});
+  return std::min({NextLinkWake(), NextWorkWake(), NextKeep(), closing.exit_by});
 }
 
 // What waits for time while there is a link, a session or the hope of one.

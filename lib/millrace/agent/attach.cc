@@ -54,6 +54,7 @@ void Agent::State::SayHello() {
   hello.draining = drain.on;
   hello.session = link.session;
   hello.orders_through = link.orders_through;
+  hello.broker = link.terms.broker;
   link.hello_said = now;
   link.hello_at = After(now, config.hello_retry);
   Say(std::move(hello));
@@ -99,14 +100,17 @@ void Agent::State::TendLink() {
 }
 
 void Agent::State::OnWelcome(Welcome welcome) {
-  if (!link.up || !welcome.session.valid() || welcome.session < link.session) return;  // late, from an older session
+  // Another broker's ids say nothing about those that we have: it may be new and count from the start.
+  const bool other = link.terms.broker != 0 && welcome.broker != link.terms.broker;
+  if (!link.up || !welcome.session.valid()) return;
+  if (!other && welcome.session < link.session) return;  // late, from an older session
   if (welcome.protocol < kProtocolOldest || welcome.protocol > kProtocolNewest) {
     return Close(kExitProtocol,
                  absl::StrFormat("the broker chose protocol %d; this worker speaks %d to %d (broker %s, worker %s)",
                                  welcome.protocol, kProtocolOldest, kProtocolNewest, welcome.version, config.version),
                  false);
   }
-  const bool fresh = welcome.session != link.session;
+  const bool fresh = other || welcome.session != link.session;
   for (const AttemptId attempt : welcome.drop) Disown(attempt);
   if (!fresh && !link.awaiting) return;  // the same answer again
   if (fresh) {
@@ -119,6 +123,7 @@ void Agent::State::OnWelcome(Welcome welcome) {
     for (std::uint32_t index = 0; index < slots.size(); ++index) {
       if (slots[index].busy() && !kept.contains(slots[index].attempt)) Disown(slots[index].attempt);
     }
+    if (other) outbox.HollowAll();
     data.clear();
     link.orders_through = 0;
     welcome.heartbeat_interval = std::max(welcome.heartbeat_interval, kShortestBeat);

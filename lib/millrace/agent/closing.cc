@@ -95,6 +95,7 @@ void Agent::State::SayGoodbye(std::string reason) {
 
 void Agent::State::ExitNow(std::int32_t code, std::string reason) {
   closing.exited = true;
+  KeepAll();
   Act(Exit{.code = code, .reason = std::move(reason)});
 }
 

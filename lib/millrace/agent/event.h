@@ -35,6 +35,9 @@ struct Config {
   Duration drain_timeout = std::chrono::seconds(60);  // of a drain asked for by a signal
   std::uint32_t crash_restart_limit = 10;  // so many deaths of a slot's host in a row are said to be an error
   std::uint32_t extra_slots = 16;          // for attempts that take no cpu, beside offer.cpus slots
+  bool keeps_outbox = false;               // on disk: Keep and Erase are performed
+  std::vector<AttemptReport> restored;     // what an earlier process of this worker has left there, and
+  std::uint64_t restored_from = 0;         // whose attempts these are (Welcome.broker)
 };
 
 // ---- events ---------------------------------------------------------------------------------------------------------
@@ -102,6 +105,16 @@ struct Kill {
 };
 // Drop the connection and dial again; Connected follows.
 struct Reconnect {};
+// These reports are to be on disk, in case this process ends before they are recorded. No hurry: nothing waits for it.
+struct Keep {
+  std::uint64_t broker = 0;  // whose attempts they are; what is kept for another one is worth nothing any more
+  std::vector<AttemptReport> reports;
+};
+// The reports of these attempts need not be on disk any more.
+struct Erase {
+  std::vector<AttemptId> attempts;
+};
+// The last action. What was to be kept is on disk before the process ends, if at all possible.
 struct Exit {
   std::int32_t code = 0;
   std::string reason;
@@ -112,11 +125,11 @@ struct Note {
   std::string text;
 };
 
-// As in sched: `after` is the position in the worker's own journal (its outbox) that the action may not overtake.
-// Without a durable outbox it is 0.
+// As in sched. `after` is 0 throughout: a report may be sent before it is on disk, for what the broker has recorded
+// needs no disk, and what was lost with this process on its way to either had no witness.
 struct Action {
   JournalPosition after = 0;
-  std::variant<Send, Publish, Start, Terminate, Kill, Reconnect, Exit, Note> body;
+  std::variant<Send, Publish, Start, Terminate, Kill, Reconnect, Exit, Note, Keep, Erase> body;
 };
 
 using Actions = std::vector<Action>;

@@ -121,11 +121,7 @@ void Agent::State::On(SlotDied event) {
 void Agent::State::Conclude(std::uint32_t index, std::optional<SlotDone> done, const std::optional<Death>& death) {
   Slot& slot = slots[index];
   if (slot.told) return;
-  if (auto report = Verdict(slot, std::move(done), death, now)) {
-    ++counts.reported;
-    outbox.Add(*std::move(report));
-    return;
-  }
+  if (auto report = Verdict(slot, std::move(done), death, now)) return Make(*std::move(report));
   ++counts.given_up;
   if (slot.cause == StopCause::kLeaving) left.insert(slot.attempt);
 }

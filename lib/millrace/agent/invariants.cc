@@ -15,7 +15,7 @@ absl::Status Agent::State::CheckInvariants() const {
     if (!slot.busy()) continue;
     held += slot.told ? 0 : 1;
     if (backlog.Holds(slot.attempt)) return Internal("attempt %d runs and is queued", slot.attempt.value);
-    if (!slot.told && outbox.Holds(slot.attempt))
+    if (!slot.told && slot.cause != StopCause::kUnwanted && outbox.Holds(slot.attempt))
       return Internal("attempt %d runs and was reported", slot.attempt.value);
     if (slots.Find(slot.attempt) != index) return Internal("attempt %d runs in two slots", slot.attempt.value);
   }

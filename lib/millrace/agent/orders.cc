@@ -31,11 +31,12 @@ void Agent::State::OnAssign(Assign assign) {
 void Agent::State::Accept(const Assign& assign, Assignment task) {
   const AttemptId attempt = task.attempt;
   if (!attempt.valid()) return Tell(Severity::kError, "the broker assigned '" + task.name + "' without an attempt");
-  if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt) || slots.Find(attempt).has_value()) {
-    return;
-  }
+  if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt)) return;
+  const auto slot = slots.Find(attempt);
+  const bool namesake = slot && slots[*slot].cause == StopCause::kUnwanted;  // another broker's, which has yet to end
+  if (slot && !namesake) return;
   ++counts.taken;
-  if (drain.on) return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+  if (drain.on || namesake) return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
   if (task.module >= assign.modules.size() || task.policy >= assign.policies.size()) {
     return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kFailed,
                            absl::StrFormat("the assignment names module %d of %d and policy %d of %d", task.module,
@@ -95,8 +96,7 @@ void Agent::State::ReportUnstarted(AttemptId attempt, ReportKind kind, Outcome o
   report.outcome = outcome;
   report.failure.message = std::move(message);
   report.failure.transient = transient;
-  ++counts.reported;
-  outbox.Add(std::move(report));
+  Make(std::move(report));
 }
 
 }  // namespace millrace::agent

@@ -19,15 +19,30 @@ std::size_t Weight(const AttemptReport& report) {
 
 }  // namespace
 
-void Outbox::Add(AttemptReport report) {
+void Outbox::Add(AttemptReport report, Instant keep_at, bool kept) {
   numbers_[report.attempt] = newest() + 1;
-  reports_.push_back({.report = std::move(report), .hollow = false});
+  reports_.push_back({.report = std::move(report), .keep_at = keep_at, .hollow = false, .kept = kept});
+  FindUnkept();
 }
 
 void Outbox::Hollow(AttemptId attempt) {
   const auto found = numbers_.find(attempt);
-  if (found == numbers_.end()) return;
-  Entry& entry = reports_[found->second - first_];
+  if (found != numbers_.end()) Hollow(reports_[found->second - first_]);
+  FindUnkept();
+}
+
+void Outbox::HollowAll() {
+  for (Entry& entry : reports_) {
+    Hollow(entry);
+    entry.report.attempt = {};
+  }
+  numbers_.clear();
+  FindUnkept();
+}
+
+void Outbox::Hollow(Entry& entry) {
+  const AttemptId attempt = entry.report.attempt;
+  if (std::exchange(entry.kept, false)) erasable_.push_back(attempt);
   entry.hollow = true;
   entry.report = AttemptReport{};
   entry.report.attempt = attempt;
@@ -38,12 +53,15 @@ bool Outbox::Record(std::uint64_t through) {
   through = std::min(through, sent_ever_);
   bool news = false;
   while (!reports_.empty() && first_ <= through) {
-    numbers_.erase(reports_.front().report.attempt);
+    const AttemptId attempt = reports_.front().report.attempt;
+    if (reports_.front().kept) erasable_.push_back(attempt);
+    numbers_.erase(attempt);
     reports_.pop_front();
     ++first_;
     news = true;
   }
   sent_through_ = std::max(sent_through_, first_ - 1);
+  FindUnkept();
   return news;
 }
 
@@ -65,20 +83,45 @@ void Outbox::AppendHeld(std::vector<Held>& held) const {
   }
 }
 
+void Outbox::FindUnkept() {
+  unkept_ = std::max(unkept_, first_);
+  while (unkept_ <= newest() && (reports_[unkept_ - first_].kept || reports_[unkept_ - first_].hollow)) ++unkept_;
+}
+
+std::vector<AttemptReport> Outbox::TakeUnkept(Instant now) {
+  std::vector<AttemptReport> due;
+  while (KeepAt() <= now && unkept_ <= newest()) {
+    Entry& entry = reports_[unkept_ - first_];
+    entry.kept = true;
+    due.push_back(entry.report);
+    FindUnkept();
+  }
+  return due;
+}
+
 absl::Status Outbox::CheckInvariants() const {
   if (sent_through_ + 1 < first_ || sent_through_ > newest() || sent_ever_ > newest() || sent_ever_ < sent_through_) {
     return Internal("outbox [%d, %d] was sent through %d, ever through %d", first_, newest(), sent_through_,
                     sent_ever_);
   }
-  if (numbers_.size() != reports_.size()) {
-    return Internal("outbox has %d reports for %d attempts", reports_.size(), numbers_.size());
+  if (unkept_ < first_ || unkept_ > newest() + 1) {
+    return Internal("outbox [%d, %d] is on disk before %d", first_, newest(), unkept_);
   }
   for (std::size_t i = 0; i < reports_.size(); ++i) {
+    const Entry& entry = reports_[i];
+    if (entry.kept && entry.hollow) return Internal("report %d is on disk, and nobody wants it", first_ + i);
+    if (first_ + i < unkept_ && !entry.kept && !entry.hollow) return Internal("report %d is forgotten", first_ + i);
+  }
+  std::size_t named = 0;
+  for (std::size_t i = 0; i < reports_.size(); ++i) {
+    if (!reports_[i].report.attempt.valid()) continue;
+    ++named;
     const auto found = numbers_.find(reports_[i].report.attempt);
     if (found == numbers_.end() || found->second != first_ + i) {
       return Internal("report %d is not found by its attempt %d", first_ + i, reports_[i].report.attempt.value);
     }
   }
+  if (numbers_.size() != named) return Internal("outbox has %d reports for %d attempts", named, numbers_.size());
   return absl::OkStatus();
 }
 

@@ -92,7 +92,7 @@ struct Agent::State {
     std::uint64_t given_up = 0;  // dropped by the broker, or left to our goodbye
   };
 
-  explicit State(Config c);
+  State(Config c, std::vector<AttemptReport> restored);
 
   // agent.cc: one step
   void Step(Instant at, Event event, Actions& actions);
@@ -155,6 +155,12 @@ struct Agent::State {
   bool HintDue(const Slot& slot, Duration age) const;
   void OnRecorded(const Recorded& recorded);
   void WantNotice();
+
+  // keeping.cc: what is on disk
+  void Make(AttemptReport report);
+  void TendDisk();
+  void KeepAll();
+  Instant NextKeep() const { return config.keeps_outbox ? outbox.KeepAt() : kNever; }
 
   // closing.cc: how we leave
   void BeginDrain(std::string reason, bool by_signal);

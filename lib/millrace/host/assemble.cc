@@ -115,6 +115,10 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
   worker.registry = &registry;
   worker.host_args = {kModuleHostWord};
   worker.in_process = options.in_process;
+  // A worker beside its broker ends with it. One without an id of its own has no successor that would look there.
+  if (!local && !options.worker_id.empty() && !options.state_dir.empty()) {
+    worker.state_dir = std::filesystem::path(options.state_dir) / "workers" / options.worker_id;
+  }
   return worker;
 }
 

@@ -115,10 +115,10 @@ class Resolution {
   // Places whose defaults depend on who runs this.
   void FillPlaces() {
     Options& options = resolved_.options;
-    if (options.data_dir.empty()) {
-      const std::string dir = UserDir("XDG_STATE_HOME", "/.local/state");
-      options.data_dir = dir.empty() ? ".millrace" : dir + "/millrace";
-    }
+    const std::string dir = UserDir("XDG_STATE_HOME", "/.local/state");
+    const std::string place = dir.empty() ? ".millrace" : dir + "/millrace";
+    if (options.data_dir.empty()) options.data_dir = place;
+    if (options.state_dir.empty()) options.state_dir = place;
   }
 
   // What is wrong only in combination.

@@ -61,6 +61,7 @@ struct Options {
   std::map<std::string, std::int64_t> resources{};
   Duration broker_lost_timeout = std::chrono::minutes(10);
   Duration drain_timeout = std::chrono::seconds(60);
+  std::string state_dir{};  // "" = $XDG_STATE_HOME/millrace; filled in when resolved
 
   // Running.
   std::string work_dir = ".";

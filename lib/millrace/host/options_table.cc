@@ -149,6 +149,9 @@ void AddWorker(std::vector<OptionRow>& rows) {
                       "without a broker for longer, stop the children and exit 75"));
   rows.push_back(Span("drain_timeout", &Options::drain_timeout, Duration::zero(), 30 * kDay,
                       "after SIGTERM, how long running tasks may go on"));
+  rows.push_back(ByDefault(Text("state_dir", &Options::state_dir, "DIR",
+                                "where a worker with an id keeps the outcomes that its broker has not recorded yet"),
+                           "$XDG_STATE_HOME/millrace"));
 }
 
 void AddRunning(std::vector<OptionRow>& rows) {

@@ -4,8 +4,8 @@
 //
 // Reliability is level-triggered. The broker numbers its *orders* to a session from 1; the worker takes them in order,
 // ignores what it has, and everything it says carries `orders_through`; the broker sends again what is missing. The
-// worker numbers its *reports* over its whole life from 1 and keeps each until `Recorded` covers it. So any single
-// message may be lost, doubled or late.
+// worker numbers its *reports* over its whole life from 1 and keeps each until `Recorded` covers it; those that an
+// earlier process of it has left on its disk come first. So any single message may be lost, doubled or late.
 #pragma once
 
 #include <cstdint>
@@ -63,11 +63,12 @@ struct Hello {
   std::string version;
   bool local = false;  // lives in the broker's own process
   Offer offer;
-  std::vector<Held> held;          // every attempt it has, also from an earlier session
+  std::vector<Held> held;          // every attempt it has, also from an earlier session or process
   std::uint64_t first_report = 1;  // number of the oldest report not yet recorded
   bool draining = false;
   SessionId session;                 // the latest one, none at first; `held` covers its orders up to
   std::uint64_t orders_through = 0;  // this one: what came later may be on its way still
+  std::uint64_t broker = 0;          // whose attempts `held` are: as it named itself in Welcome, 0 = it did not
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -84,6 +85,7 @@ struct Welcome {
   Planes planes;
   std::vector<AttemptId> keep;  // held attempts that are still the sender's
   std::vector<AttemptId> drop;  // held attempts that are not: stop them, forget their reports
+  std::uint64_t broker = 0;     // tells its data from any other broker's, over all its lives; their ids are the same
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 

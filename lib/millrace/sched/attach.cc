@@ -39,6 +39,8 @@ void Core::OnHello(PeerId peer, Hello hello) {
       return Refuse(peer, RefusalCode::kNotAllowed, "this connection already belongs to somebody else");
     }
   }
+  // Attempts of another broker's data may have the ids of ours. The worker lets go of them by itself.
+  if (hello.broker != 0 && hello.broker != config_.identity) hello.held.clear();
   const auto it = holders_.find(hello.name);
   if (it == holders_.end()) {
     if (sessions_.size() - free_sessions_.size() < kMaxSessions) return Admit(peer, hello);
@@ -49,8 +51,8 @@ void Core::OnHello(PeerId peer, Hello hello) {
   if (holder.incarnation == hello.incarnation) return Reattach(holder, peer, hello);
   if (holder.link == Link::kLive && holder.peer != peer) return Challenge(holder, peer, std::move(hello));
   if (holder.peer == peer) holder.peer = {};
+  holder.challenger = Challenger{.peer = peer, .hello = std::move(hello)};
   EndSession(holder, Departure::kCrash, "was replaced by a new process");
-  Admit(peer, hello);
 }
 
 void Core::OnClientHello(PeerId peer, const Hello& hello) {
@@ -70,7 +72,8 @@ void Core::OnClientHello(PeerId peer, const Hello& hello) {
                        .compression = config_.compression,
                        .planes = config_.planes,
                        .keep = {},
-                       .drop = {}});
+                       .drop = {},
+                       .broker = config_.identity});
 }
 
 // Two processes with one name: the holder keeps its place if it still answers.
@@ -170,13 +173,15 @@ void Core::Forgive(Session& session) {
   DropSession(old);
 }
 
-// Attempts of an earlier broker that the worker still holds go on; those it does not have run again.
+// Attempts of an earlier broker, or of an earlier process of the worker, that it still holds go on; those of the former
+// that it does not have run again. What has ended needs nothing any more that the worker might not offer now.
 void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& keep, std::vector<AttemptId>& drop) {
   for (const Held& held : hello.held) {
     const std::uint32_t index = attempts_.Find(held.attempt);
     const bool own = index != kNone && attempts_[index].session == kNone &&
                      attempts_[index].worker == session.name_index &&
-                     session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]);
+                     (held.state == HeldState::kFinished ||
+                      session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]));
     if (!own) {
       drop.push_back(held.attempt);
       continue;
@@ -268,7 +273,8 @@ void Core::Welcomed(Session& session, std::vector<AttemptId> keep, std::vector<A
                                .compression = config_.compression,
                                .planes = config_.planes,
                                .keep = std::move(keep),
-                               .drop = std::move(drop)});
+                               .drop = std::move(drop),
+                               .broker = config_.identity});
   Arm(session);
 }
 

@@ -168,6 +168,7 @@ class Core {
 
   // ---- loss.cc ----
   void EndSession(Session& session, Departure departure, const std::string& why);
+  void SetAsideFinished(const Session& session, const Hello& successor);
   void LoseAttempt(std::uint32_t attempt, bool suspect, bool crashed);
   void ExpireOrphans();
   void ReturnOrphansOf(std::uint32_t name, bool claimed);
@@ -184,6 +185,7 @@ class Core {
   // ---- held.cc: what a worker holds ----
   void AddHeld(Session& session, std::uint32_t attempt);
   void RemoveHeld(std::uint32_t attempt);
+  void Detach(std::uint32_t attempt);
   void Promote(Session& session);
   void MarkWaiting(Session& session, std::uint32_t attempt, bool waiting);
   void AskBack(std::uint32_t attempt);

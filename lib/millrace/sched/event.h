@@ -37,6 +37,7 @@ struct Config {
   std::uint32_t prefetch_limit = 1024;              // attempts held by one worker beyond those it can run, at most
   Duration run_retention = std::chrono::hours(24);  // ended runs are kept for queries this long, and
   std::uint32_t runs_kept = 1000;                   // this many of them
+  std::uint64_t identity = 0;  // of the data that the attempts' ids are counted in (store/epoch.h); 0 = not known
 };
 
 // ---- events ---------------------------------------------------------------------------------------------------------

@@ -28,25 +28,30 @@ void Core::AddHeld(Session& session, std::uint32_t index) {
 }
 
 void Core::RemoveHeld(std::uint32_t index) {
-  Attempt& attempt = attempts_[index];
-  Run& run = *RunAt(attempt.task.run);
-  run.tasks.attempt[attempt.task.task] = kNone;
-  if (attempt.session != kNone) {
-    Session& session = *sessions_[attempt.session];
-    if (attempt.prefetched) {
-      MarkWaiting(session, index, false);
-    } else {
-      session.room.Give(classes_[run.tasks.capability[attempt.task.task]].need);
-    }
-    (attempt.previous == kNone ? session.first : attempts_[attempt.previous].next) = attempt.next;
-    (attempt.next == kNone ? session.last : attempts_[attempt.next].previous) = attempt.previous;
-    if (session.solo == index) session.solo = kNone;
-    if (--session.held == 0 && !session.to_forget.empty()) NoteOrders(session);
-    if (attempt.order == kUnsent) std::erase(session.to_assign, index);
-    Promote(session);
-    Touch(session);
-  }
+  const Attempt& attempt = attempts_[index];
+  RunAt(attempt.task.run)->tasks.attempt[attempt.task.task] = kNone;
+  if (attempt.session != kNone) Detach(index);
   attempts_.Remove(index);
+}
+
+// The attempt is held by nobody from here on.
+void Core::Detach(std::uint32_t index) {
+  Attempt& attempt = attempts_[index];
+  Session& session = *sessions_[attempt.session];
+  if (attempt.prefetched) {
+    MarkWaiting(session, index, false);
+  } else {
+    session.room.Give(classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need);
+  }
+  (attempt.previous == kNone ? session.first : attempts_[attempt.previous].next) = attempt.next;
+  (attempt.next == kNone ? session.last : attempts_[attempt.next].previous) = attempt.previous;
+  if (session.solo == index) session.solo = kNone;
+  if (--session.held == 0 && !session.to_forget.empty()) NoteOrders(session);
+  if (attempt.order == kUnsent) std::erase(session.to_assign, index);
+  attempt.session = kNone;
+  attempt.taking_back = false;
+  Promote(session);
+  Touch(session);
 }
 
 // Keeps the boundary between what runs and what waits, and the counters of the waiting ones.

@@ -21,6 +21,7 @@ constexpr std::size_t kTasksNamed = 10;
 void Core::EndSession(Session& session, Departure departure, const std::string& why) {
   const bool before = session.Serving();
   const std::optional<Challenger> challenger = std::exchange(session.challenger, std::nullopt);
+  if (challenger) SetAsideFinished(session, challenger->hello);
   std::vector<std::uint32_t> held;
   std::vector<std::string> names;
   std::vector<bool> may_have_run;
@@ -80,6 +81,15 @@ void Core::EndSession(Session& session, Departure departure, const std::string& 
     DropSession(session.index);
   }
   if (challenger) Admit(challenger->peer, challenger->hello);
+}
+
+// What has ended is not lost with its process if the next one found it on its disk: that one adopts it.
+void Core::SetAsideFinished(const Session& session, const Hello& successor) {
+  for (const Held& held : successor.held) {
+    const std::uint32_t index = attempts_.Find(held.attempt);
+    if (held.state != HeldState::kFinished || index == kNone || attempts_[index].session != session.index) continue;
+    Detach(index);
+  }
 }
 
 void Core::LoseAttempt(std::uint32_t index, bool suspect, bool crashed) {

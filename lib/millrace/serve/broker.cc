@@ -133,6 +133,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
     if (options.data_dir.empty()) return InvalidArgument("a broker with a network needs --data-dir");
     MILLRACE_ASSIGN_OR_RETURN(state->lock, exec::LockFile::Acquire(options.data_dir / "lock"));
     MILLRACE_ASSIGN_OR_RETURN(parts.brain.epoch, store::RaiseEpoch(options.data_dir));
+    MILLRACE_ASSIGN_OR_RETURN(parts.brain.identity, store::IdentityOf(options.data_dir, EntropyFromSystem()));
   }
   parts.cache = OpenCache(options);
   if (options.network && options.history) {

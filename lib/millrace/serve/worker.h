@@ -3,6 +3,7 @@
 // beside a broker in the same process.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct WorkerOptions {
   const Registry* registry = nullptr;  // must outlive the worker
   std::vector<std::string> host_args;  // after the program's name: what makes it a module host
   bool in_process = false;             // every module on a thread of this process, whatever its policy
+  // Private to this worker's id: outcomes that outlive this process are kept there. "" = none do.
+  std::filesystem::path state_dir{};
 };
 
 class Worker {

@@ -44,13 +44,17 @@ agent::SlotSaid NotStarted(std::uint32_t slot, AttemptId attempt, Outcome outcom
 
 }  // namespace
 
-WorkerLoop::WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, net::BlobAccess& blobs)
+WorkerLoop::WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, net::BlobAccess& blobs,
+                       std::unique_ptr<OutboxThread> outbox)
     : options_(std::move(options)),
       link_(std::move(link)),
       blobs_(blobs),
       brain_(options_.brain),
       slots_(SlotOptionsOf(options_)),
-      mover_(blobs) {}
+      mover_(blobs),
+      outbox_(std::move(outbox)) {
+  options_.brain.restored.clear();  // the agent has them
+}
 
 Worker::End WorkerLoop::Run() {
   while (true) {
@@ -65,6 +69,7 @@ Worker::End WorkerLoop::Run() {
     if (events_.empty()) Wait();  // else what was performed has led to more
   }
   link_->Close(kLinger);
+  outbox_.reset();  // all that was to be kept is on disk when this returns
   return *std::move(end_);
 }
 
@@ -165,6 +170,10 @@ void WorkerLoop::Perform(agent::Action action) {
     }
   } else if (std::holds_alternative<agent::Reconnect>(action.body)) {
     link_->Reconnect();
+  } else if (auto* keep = std::get_if<agent::Keep>(&action.body)) {
+    if (outbox_ != nullptr) outbox_->Keep(std::move(*keep));
+  } else if (auto* erase = std::get_if<agent::Erase>(&action.body)) {
+    if (outbox_ != nullptr) outbox_->Erase(std::move(*erase));
   } else if (auto* exit = std::get_if<agent::Exit>(&action.body)) {
     end_ = Worker::End{exit->code, std::move(exit->reason)};
   } else if (const auto* note = std::get_if<agent::Note>(&action.body)) {

@@ -12,6 +12,7 @@
 #include "millrace/net/mailbox.h"
 #include "millrace/net/poller.h"
 #include "millrace/serve/mover.h"
+#include "millrace/serve/outbox_thread.h"
 #include "millrace/serve/slot_set.h"
 #include "millrace/serve/worker.h"
 
@@ -19,7 +20,9 @@ namespace millrace::serve {
 
 class WorkerLoop {
  public:
-  WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, net::BlobAccess& blobs);
+  // `outbox`: what keeps outcomes on disk; none = options.brain.keeps_outbox is false.
+  WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, net::BlobAccess& blobs,
+             std::unique_ptr<OutboxThread> outbox);
 
   // Until the agent says Exit.
   Worker::End Run();
@@ -42,6 +45,7 @@ class WorkerLoop {
   agent::Agent brain_;
   SlotSet slots_;
   Mover mover_;
+  std::unique_ptr<OutboxThread> outbox_;
   net::Mailbox<agent::StopKind> stops_;
   // By slot, the attempt whose payloads are being fetched. There is nothing in the slot to stop yet, and a fetch may
   // hang for long: one that is stopped ends at once, and what comes of the fetch is thrown away.

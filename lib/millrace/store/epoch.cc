@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <optional>
@@ -38,20 +39,19 @@ absl::StatusOr<std::optional<std::string>> ReadStart(const fs::path& file) {
   return text;
 }
 
-absl::StatusOr<Epoch> ReadEpoch(const fs::path& file) {
+// A decimal number from 1 to `most`; 0 when there is no file. `advice`: what it should hold, and what to do.
+absl::StatusOr<std::uint64_t> ReadNumber(const fs::path& file, std::uint64_t most, std::string_view advice) {
   MILLRACE_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadStart(file));
-  if (!text) return Epoch{0};
+  if (!text) return std::uint64_t{0};
   std::string_view digits = *text;
   if (digits.ends_with('\n')) digits.remove_suffix(1);
-  Epoch epoch = 0;
-  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
-  if (error != std::errc() || stop != digits.data() + digits.size() || epoch == 0 || epoch == UINT32_MAX) {
-    return Error(absl::StatusCode::kDataLoss,
-                 "%s holds '%s', not an epoch; write a number larger than any earlier one into it, or name another "
-                 "--data-dir",
-                 file.string(), absl::CHexEscape(Av(digits)));
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || stop != digits.data() + digits.size() || number == 0 || number > most) {
+    return Error(absl::StatusCode::kDataLoss, "%s holds '%s', not %s", file.string(), absl::CHexEscape(Av(digits)),
+                 advice);
   }
-  return epoch;
+  return number;
 }
 
 absl::Status SyncAndClose(int descriptor, const fs::path& path) {
@@ -61,16 +61,13 @@ absl::Status SyncAndClose(int descriptor, const fs::path& path) {
   return result == 0 ? absl::OkStatus() : ErrnoStatus(error, path.string());
 }
 
-}  // namespace
-
-absl::StatusOr<Epoch> RaiseEpoch(const fs::path& folder) {
-  const fs::path file = folder / "epoch";
-  MILLRACE_ASSIGN_OR_RETURN(Epoch epoch, ReadEpoch(file));
-  ++epoch;
-  const fs::path temporary = folder / "epoch.tmp";
+// All of it or, after a crash, what was there before.
+absl::Status WriteNumber(const fs::path& folder, const std::string& name, std::uint64_t number) {
+  const fs::path file = folder / name;
+  const fs::path temporary = folder / (name + ".tmp");
   const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (descriptor < 0) return ErrnoStatus(errno, temporary.string());
-  const std::string text = absl::StrFormat("%u\n", epoch);
+  const std::string text = absl::StrFormat("%u\n", number);
   if (write(descriptor, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     const int error = errno;
     close(descriptor);
@@ -81,9 +78,31 @@ absl::StatusOr<Epoch> RaiseEpoch(const fs::path& folder) {
   if (rename(temporary.c_str(), file.c_str()) != 0) return ErrnoStatus(errno, file.string());
   const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return ErrnoStatus(errno, folder.string());
-  MILLRACE_RETURN_IF_ERROR(SyncAndClose(directory, folder));
+  return SyncAndClose(directory, folder);
+}
+
+}  // namespace
+
+absl::StatusOr<Epoch> RaiseEpoch(const fs::path& folder) {
+  MILLRACE_ASSIGN_OR_RETURN(
+      const std::uint64_t last,
+      ReadNumber(folder / "epoch", UINT32_MAX - 1,
+                 "an epoch; write a number larger than any earlier one into it, or name another --data-dir"));
+  const auto epoch = static_cast<Epoch>(last + 1);
+  MILLRACE_RETURN_IF_ERROR(WriteNumber(folder, "epoch", epoch));
   FailPoint("epoch.raised");
   return epoch;
+}
+
+absl::StatusOr<std::uint64_t> IdentityOf(const fs::path& folder, std::uint64_t fresh) {
+  MILLRACE_ASSIGN_OR_RETURN(
+      std::uint64_t identity,
+      ReadNumber(folder / "identity", UINT64_MAX,
+                 "an identity; with the file removed a new one is drawn, and workers let go of what they hold"));
+  if (identity != 0) return identity;
+  identity = std::max<std::uint64_t>(fresh, 1);
+  MILLRACE_RETURN_IF_ERROR(WriteNumber(folder, "identity", identity));
+  return identity;
 }
 
 }  // namespace millrace::store

@@ -61,6 +61,12 @@ std::string Scenario::Run(const std::vector<std::string>& lines) {
       Configure(line);
     } else if (verb == "show") {
       all_ = line.words.at(1) == "all";
+    } else if (verb == "found") {
+      AttemptReport report;
+      report.attempt = NewAttempt(line.words.at(1));
+      report.outcome = Outcome::kSucceeded;
+      report.result = PayloadOf(line.Rest(2));
+      config_.restored.push_back(std::move(report));
     } else {
       if (agent_ == nullptr) agent_ = std::make_unique<Agent>(config_);
       if (FromLink(line) || FromBroker(line, more) || FromSlots(line) || FromTime(line)) continue;
@@ -80,6 +86,8 @@ void Scenario::Configure(const Line& line) {
       config_.crash_restart_limit = static_cast<std::uint32_t>(std::stoul(value));
     } else if (key == "broker_lost_timeout") {
       config_.broker_lost_timeout = DurationOf(value);
+    } else if (key == "disk") {
+      config_.keeps_outbox = value == "on";
     } else if (key == "drain_timeout") {
       config_.drain_timeout = DurationOf(value);
     } else {
@@ -353,6 +361,12 @@ std::string Scenario::NameOf(AttemptId attempt) const {
   return "an older attempt";
 }
 
+std::string Scenario::NamesOf(const std::vector<AttemptId>& attempts) const {
+  std::string names;
+  for (const AttemptId attempt : attempts) names += " " + NameOf(attempt);
+  return names;
+}
+
 void Scenario::Write(const Action& action) {
   std::string text;
   if (const auto* send = std::get_if<Send>(&action.body)) {
@@ -371,6 +385,12 @@ void Scenario::Write(const Action& action) {
     text = absl::StrFormat("terminate slot %d: %s", terminate->slot, NameOf(terminate->attempt));
   } else if (const auto* kill = std::get_if<Kill>(&action.body)) {
     text = absl::StrFormat("kill slot %d", kill->slot);
+  } else if (const auto* keep = std::get_if<Keep>(&action.body)) {
+    std::vector<AttemptId> attempts;
+    for (const AttemptReport& report : keep->reports) attempts.push_back(report.attempt);
+    text = "keep on disk:" + NamesOf(attempts);
+  } else if (const auto* erase = std::get_if<Erase>(&action.body)) {
+    text = "erase from disk:" + NamesOf(erase->attempts);
   } else if (std::holds_alternative<Reconnect>(action.body)) {
     text = "dial the broker";
   } else if (const auto* exit = std::get_if<Exit>(&action.body)) {

@@ -3,7 +3,8 @@
 // more commands:
 //
 //   config KEY=VALUE...         before anything else: cpus, extra_slots, crash_restart_limit, broker_lost_timeout,
-//                               drain_timeout
+//                               drain_timeout; disk=on: there is one for reports
+//   found TASK [RESULT]         before anything else: an earlier process has left this success on the disk
 //   connect, disconnect [REASON]
 //   welcome [session=E.N] [keep=TASK,...] [drop=TASK,...] [lease=DURATION] [protocol=N] [silent]
 //                               the session stays the one we have unless it is named; `silent`: no heartbeat channel
@@ -84,6 +85,7 @@ class Scenario {
   void Learn(const Action& action);
   void Write(const Action& action);
   std::string NameOf(AttemptId attempt) const;
+  std::string NamesOf(const std::vector<AttemptId>& attempts) const;
 
   Config config_;
   std::unique_ptr<Agent> agent_;

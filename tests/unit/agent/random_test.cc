@@ -47,6 +47,7 @@ class World {
     Config config = Rig::Defaults();
     config.offer.cpus = static_cast<std::int64_t>(1 + random.Below(4));
     config.seed = seed;
+    config.keeps_outbox = random.Below(2) == 0;
     return config;
   }
   bool Chance(double p) { return p > 0 && random_.Unit() < p; }
@@ -82,6 +83,14 @@ class World {
   void Perform(Send& send) { Carry(std::move(send.message), true); }
   void Perform(Publish& publish) { Carry(std::move(publish.message), false); }
   void Perform(Note&) {}
+  void Perform(Keep& keep) {
+    for (const AttemptReport& report : keep.reports) {
+      EXPECT_TRUE(kept_.insert(report.attempt.value).second) << report.attempt.value << " is kept twice";
+    }
+  }
+  void Perform(Erase& erase) {
+    for (const AttemptId attempt : erase.attempts) EXPECT_EQ(kept_.erase(attempt.value), 1u) << attempt.value;
+  }
   void Perform(Exit& exit) { ADD_FAILURE() << "exits with " << exit.code << ": " << exit.reason; }
   void Perform(Reconnect&) {
     up_ = false;
@@ -316,6 +325,7 @@ class World {
     }
     EXPECT_TRUE(session_.valid());
     EXPECT_EQ(reports_made_, reports_through_);
+    EXPECT_TRUE(kept_.empty()) << "what is recorded is still on disk";
     for (const auto& [slot, attempt] : slots_) {
       EXPECT_TRUE(in_process_.contains(attempt)) << "attempt " << attempt << " still runs in slot " << slot;
     }
@@ -330,7 +340,7 @@ class World {
   std::uint64_t connection_ = 0;
 
   std::map<std::uint32_t, std::uint64_t> slots_;
-  std::set<std::uint64_t> started_, ended_, killed_, in_process_, reported_;
+  std::set<std::uint64_t> started_, ended_, killed_, in_process_, reported_, kept_;
 
   Epoch epoch_ = 1;
   SessionId session_;

@@ -137,6 +137,19 @@ TEST(AssembleTest, WhatIsNotSaidIsDetected) {
   EXPECT_TRUE(local.brain.local);
 }
 
+// Where its next process looks for what this one left: only who keeps its name has one.
+TEST(AssembleTest, A09_AWorkerWithANameOfItsOwnKeepsItsOutcomes) {
+  Options options;
+  options.detect_tools = false;
+  options.state_dir = "/state";
+  EXPECT_EQ(MustBe(options).state_dir, "");
+  options.worker_id = "w1";
+  EXPECT_EQ(MustBe(options).state_dir, "/state/workers/w1");
+  EXPECT_EQ(MustBe(options, /*local=*/true).state_dir, "");
+  options.state_dir.clear();
+  EXPECT_EQ(MustBe(options).state_dir, "");
+}
+
 TEST(AssembleTest, WhatSomebodySaysOfAToolBeatsWhatIsFound) {
   Options options;
   options.installed_tools = {"git=1.0-mine", "sh=mine", "bash=mine", "make=mine", "python3=mine"};

@@ -83,6 +83,7 @@ const std::map<std::string, Sample>& Samples() {
       {"resources", {"gpu=1", "gpu=2,port=3", "a=0", "b=1", "gpu"}},
       {"broker_lost_timeout", {"1.0s", "2.0s", "3.0s", "4.0s", "1ms"}},
       {"drain_timeout", {"1.0s", "2.0s", "0s", "4.0s", "x"}},
+      {"state_dir", {"/a", "/b", "/c", "/d", ""}},
       {"work_dir", {"/a", "/b", "/c", "/d", ""}},
       {"prefer_local_execution", {"true", "false", "true", "false", "x"}},
       {"in_process", {"true", "false", "true", "false", "x"}},
@@ -112,7 +113,7 @@ TEST(OptionsTest, A45_FlagsBeatEnvironmentBeatsFileBeatsCodeBeatsDefaults) {
       EXPECT_THAT(resolved->origins.at(row.name), testing::StartsWith(origin));
     };
     OptionSources sources = Sources({{"HOME", "/nonexistent"}});
-    if (row.name != "data_dir") expect(sources, row.get(Options{}), "default");
+    if (row.name != "data_dir" && row.name != "state_dir") expect(sources, row.get(Options{}), "default");
     ASSERT_TRUE(row.set(sample.code, sources.code).ok());
     expect(sources, sample.code, "code");
     const std::string file = WriteConfig("options.yaml", "# a comment\n" + row.name + ": '" + sample.file + "'\n");
@@ -188,6 +189,7 @@ TEST(OptionsTest, TheDefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(options.max_payload_size, 100 << 20);
   EXPECT_FALSE(options.prefer_local_execution);
   EXPECT_EQ(options.data_dir, "/nonexistent/.local/state/millrace");
+  EXPECT_EQ(options.state_dir, "/nonexistent/.local/state/millrace");
   EXPECT_EQ(resolved->config_file, "");
 }
 

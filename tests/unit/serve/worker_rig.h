@@ -22,6 +22,7 @@ class WorkerRig {
     std::int64_t cpus = 2;
     bool in_process = true;
     Duration kill_grace = std::chrono::milliseconds(50);
+    std::filesystem::path state_dir{};
   };
   explicit WorkerRig(Options options) {
     WorkerOptions worker;
@@ -36,6 +37,7 @@ class WorkerRig {
     worker.registry = &TestModules();
     worker.host_args = {kModuleHostWord};
     worker.in_process = options.in_process;
+    worker.state_dir = options.state_dir;
     auto started = Worker::Start(std::move(worker), hub_.Connect(), blobs_);
     EXPECT_TRUE(started.ok()) << started.status();
     worker_ = *std::move(started);
@@ -82,6 +84,9 @@ class WorkerRig {
 
   void Attach() {
     Await<Hello>();
+    Greet();
+  }
+  void Greet() {
     millrace::Welcome welcome;
     welcome.session = kSession;
     welcome.epoch = 1;
@@ -91,6 +96,8 @@ class WorkerRig {
     welcome.compression = false;  // sizes are then what they seem
     Say(std::move(welcome));
   }
+  // A broker that answers no report.
+  void SetDeaf(bool deaf) { deaf_ = deaf; }
   void Say(Message message) { hub_.Send(peer_, std::move(message)); }
 
   // Of `play`, which ends in the way that `how` says.
@@ -158,7 +165,7 @@ class WorkerRig {
         Recorded recorded;
         recorded.session = kSession;
         recorded.through = report->first_number + report->reports.size() - 1;
-        if (!report->reports.empty()) Say(std::move(recorded));
+        if (!report->reports.empty() && !deaf_) Say(std::move(recorded));
         for (AttemptReport& one : report->reports) reports_.push_back(std::move(one));
       } else {
         said_.push_back(*std::move(item.message));
@@ -171,6 +178,7 @@ class WorkerRig {
   net::LocalHub hub_;
   PeerId peer_;
   std::uint64_t orders_ = 0;
+  bool deaf_ = false;
   std::uint32_t last_attempt_ = 0;
   std::vector<Message> said_;
   std::vector<AttemptReport> reports_;

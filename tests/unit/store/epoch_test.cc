@@ -110,5 +110,26 @@ TEST(EpochTest, A46_TheSecondOpenerOfADataFolderIsRefusedNamingTheFirstAndRaises
   EXPECT_EQ(open().value().second, 2U);
 }
 
+TEST(IdentityTest, IsDrawnOnceAndStays) {
+  const Folder folder;
+  EXPECT_EQ(IdentityOf(folder.path(), 18446744073709551615U).value(), 18446744073709551615U);
+  EXPECT_EQ(IdentityOf(folder.path(), 5).value(), 18446744073709551615U);
+  EXPECT_THAT(FilesBelow(folder.path()), ElementsAre(folder / "identity"));
+  const Folder other;
+  EXPECT_EQ(IdentityOf(other.path(), 0).value(), 1U) << "0 means none";
+}
+
+TEST(IdentityTest, ADamagedFileIsRefusedAndStaysAsItIs) {
+  for (const std::string& text :
+       {std::string(), std::string("0\n"), std::string("18446744073709551616\n"), std::string("me\n")}) {
+    const Folder folder;
+    Write(folder / "identity", text);
+    const absl::Status refused = IdentityOf(folder.path(), 5).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << text;
+    EXPECT_THAT(TextOf(refused), HasSubstr((folder / "identity").string()));
+    EXPECT_EQ(Read(folder / "identity"), text);
+  }
+}
+
 }  // namespace
 }  // namespace millrace::store
