@@ -34,6 +34,11 @@ void Oracle::Appended(const Record& record, Epoch epoch) {
     ++deaths_[lost->task];
     ++lonely_deaths_[lost->task];
   }
+  const auto* last = std::get_if<TaskEnded>(&record);  // the loss that made it poison is no AttemptEnded
+  if (last != nullptr && last->failure.message.starts_with("poison") && !executed_.contains(last->attempt)) {
+    ++deaths_[last->task];
+    ++lonely_deaths_[last->task];
+  }
   journal_.push_back(record);
   if (const std::string wrong = tip_.Take(record); !wrong.empty()) Wrong(wrong);
 }

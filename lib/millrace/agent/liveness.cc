@@ -44,11 +44,16 @@ void Agent::State::OnBeacon(Epoch epoch, bool on_heartbeat_channel) {
   }
 }
 
-Instant Agent::State::FenceAt() const { return After(life.heard, config.self_fence); }
+// Well within the lease, after which the broker gives our attempts to others.
+Duration Agent::State::Fence() const {
+  return link.session.valid() ? std::min(config.self_fence, link.terms.lease / 3 * 2) : config.self_fence;
+}
+
+Instant Agent::State::FenceAt() const { return After(life.heard, Fence()); }
 
 // Silence is broken by asking, well before it counts as the broker's: any answer renews.
 Instant Agent::State::PingAt() const {
-  const Instant silent = std::min(After(life.heard, config.self_fence / 2), After(life.heard_control, Patience() / 2));
+  const Instant silent = std::min(After(life.heard, Fence() / 2), After(life.heard_control, Patience() / 2));
   return std::max(silent, After(life.pinged, link.terms.heartbeat_interval));
 }
 

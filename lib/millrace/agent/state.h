@@ -123,6 +123,7 @@ struct Agent::State {
   void OnBeacon(Epoch epoch, bool on_heartbeat_channel);
   void TendLiveness();
   void SendBeat();
+  Duration Fence() const;
   Instant FenceAt() const;
   Instant PingAt() const;
   bool BeatsByControlOnly() const { return link.terms.planes.heartbeat.empty(); }
