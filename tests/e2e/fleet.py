@@ -50,10 +50,13 @@ class Fleet:
         self.dir = self.root
         self.work = self.dir / "work"
         self.work.mkdir()
+        self.temporary = self.root / "tmp"
+        self.temporary.mkdir()
         self.processes = {}
         self.inside = {}  # process or "zmqctl" -> the words before its program, when it runs on another host
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith("MILLRACE_") and key not in ("ORCHESTRATOR_URL", "WORKER_ID", "LOG_LEVEL")}
+        self.env["TMPDIR"] = str(self.temporary)
         self.env["XDG_CONFIG_HOME"] = str(self.dir / "config")
         self.env["XDG_STATE_HOME"] = str(self.dir / "state")
         self.env["MILLRACE_DETECT_TOOLS"] = "false"  # asking every tool for its version takes a second of each core

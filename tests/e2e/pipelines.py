@@ -44,6 +44,7 @@ def A18_a_timeout_kills_the_whole_tree(fleet):
     assert task["outcome"] == "timed_out", task
     for pid in lines(fleet.work / "pids"):
         wait_for(f"the end of {pid}", lambda one=int(pid): not is_alive(one))
+    wait_for("the end of its temporary folders", lambda: not list(fleet.temporary.glob("millrace-*")))
 
 
 def A20_A17_cancel_stops_what_runs_and_teardown_still_runs(fleet):

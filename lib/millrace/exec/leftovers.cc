@@ -44,6 +44,22 @@ std::string MarkOf(pid_t pid) {
   return text.substr(begin, end == std::string::npos ? end : end - begin);
 }
 
+constexpr std::string_view kScratchPrefix = "millrace-";
+
+void RemoveScratchThat(const std::function<bool(std::string_view)>& matches) {
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+  if (error) return;
+  for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
+    const std::string name = entry.path().filename().string();
+    std::error_code ignored;
+    if (!name.starts_with(kScratchPrefix) || !entry.is_directory(ignored) || entry.is_symlink(ignored)) continue;
+    if (matches(std::string_view(name).substr(kScratchPrefix.size()))) {
+      std::filesystem::remove_all(entry.path(), ignored);  // those of other users stay: we may not
+    }
+  }
+}
+
 // Signals until nothing matches any more: a process may have started another since it was listed.
 int KillWhile(const std::function<bool(const ProcessInfo&)>& matches) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
@@ -86,6 +102,11 @@ int KillMarked(std::string_view mark, pid_t supervisor) {
   });
 }
 
+void RemoveScratch(std::string_view mark, pid_t pid) {
+  const std::string ours = std::string(mark) + "-" + std::to_string(pid) + "-";
+  RemoveScratchThat([&ours](std::string_view name) { return name.starts_with(ours); });
+}
+
 int KillLeftovers() {
   const unsigned long long our_namespace = PidNamespace();
   std::vector<Cgroup> cgroups;
@@ -100,6 +121,7 @@ int KillLeftovers() {
     return !mark.empty() && IsOrphanMark(mark, our_namespace);
   });
   for (const Cgroup& cgroup : cgroups) cgroup.KillAndRemove();
+  RemoveScratchThat([our_namespace](std::string_view name) { return IsOrphanMark(std::string(name), our_namespace); });
   return signalled;
 }
 

@@ -22,8 +22,12 @@ std::string NewSlotMark();
 // nothing is left, for at most a second. Returns how many it signalled.
 int KillMarked(std::string_view mark, pid_t supervisor);
 
+// Removes the temporary folders ("millrace-MARK-PID-...", modules/scratch.h) of a process that bore this mark and is
+// dead.
+void RemoveScratch(std::string_view mark, pid_t pid);
+
 // Kills all marked processes whose worker is dead, and what is in its slots' cgroups. For the start of a worker;
-// returns how many it signalled, not counting those of the kernel.
+// returns how many it signalled, not counting those of the kernel. Their temporary folders go too.
 int KillLeftovers();
 
 }  // namespace millrace::exec

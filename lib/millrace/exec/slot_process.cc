@@ -201,10 +201,13 @@ std::vector<SlotEvent> SlotProcess::TakeEvents() {
         events.emplace_back(HostStarted{host_pid_});
         break;
       case ControlKind::kHostExited:
-        host_pid_ = 0;
+        dead_host_ = std::exchange(host_pid_, 0);
         events.emplace_back(HostExited{ExitStatus{message.code, message.signal}, message.value == 0});
         break;
-      case ControlKind::kTreeEmpty: events.emplace_back(TreeEmpty{}); break;
+      case ControlKind::kTreeEmpty:
+        if (dead_host_ != 0) RemoveScratch(mark_, dead_host_);
+        events.emplace_back(TreeEmpty{});
+        break;
       case ControlKind::kOutOfMemory: events.emplace_back(OutOfMemory{message.value}); break;
       case ControlKind::kTreeSwept: events.emplace_back(TreeSwept{}); break;
       default: break;
@@ -215,7 +218,7 @@ std::vector<SlotEvent> SlotProcess::TakeEvents() {
 
 SupervisorLost SlotProcess::LoseSupervisor() {
   control_.Reset();
-  host_pid_ = 0;
+  if (host_pid_ != 0) dead_host_ = std::exchange(host_pid_, 0);
   pollfd end{supervisor_.pidfd.get(), POLLIN, 0};
   int ready;
   while ((ready = poll(&end, 1, kSupervisorEndMs)) < 0 && errno == EINTR) {
@@ -231,6 +234,7 @@ SupervisorLost SlotProcess::LoseSupervisor() {
     KillMarked(mark_, pid);
   }
   cgroup_.KillAndRemove();
+  if (dead_host_ != 0) RemoveScratch(mark_, dead_host_);
   return lost;
 }
 

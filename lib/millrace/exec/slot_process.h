@@ -103,6 +103,7 @@ class SlotProcess {
 
   SlotOptions options_;
   const std::string mark_;
+  pid_t dead_host_ = 0;  // the latest that has ended
   Cgroup cgroup_;
   Child supervisor_;
   pid_t host_pid_ = 0;

@@ -52,5 +52,32 @@ TEST(Leftovers, AtStartOnlyThoseOfDeadWorkersHereAreKilled) {
   kill(elsewhere.pid, SIGKILL);
 }
 
+// Temporary folders of the dead go, by mark and process; those of the living, of strangers and of other names stay.
+TEST(Leftovers, TemporaryFoldersOfTheDeadGoWithThem) {
+  const TemporaryDirectory directory;
+  const char* const before = getenv("TMPDIR");
+  const std::string restored = before == nullptr ? "/tmp" : before;
+  setenv("TMPDIR", (directory / "").c_str(), 1);
+  const std::string mark = NewSlotMark();
+  const std::string orphan = WithField(mark, 1, "99999999");
+  const auto make = [&](const std::string& name) {
+    std::filesystem::create_directories(directory / name / "inputs");
+    return directory / name;
+  };
+  const auto mine = make("millrace-" + mark + "-7-aaaaaa");
+  const auto of_another_host = make("millrace-" + mark + "-77-aaaaaa");
+  const auto of_a_dead_worker = make("millrace-" + orphan + "-7-aaaaaa");
+  const auto without_owner = make("millrace-aaaaaa");
+  const auto foreign = make(orphan + "-7-aaaaaa");
+  RemoveScratch(mark, 7);
+  EXPECT_FALSE(std::filesystem::exists(mine));
+  EXPECT_TRUE(std::filesystem::exists(of_another_host));
+  EXPECT_TRUE(std::filesystem::exists(of_a_dead_worker));
+  KillLeftovers();
+  EXPECT_FALSE(std::filesystem::exists(of_a_dead_worker));
+  for (const auto& path : {of_another_host, without_owner, foreign}) EXPECT_TRUE(std::filesystem::exists(path)) << path;
+  setenv("TMPDIR", restored.c_str(), 1);
+}
+
 }  // namespace
 }  // namespace millrace::exec
