@@ -7,6 +7,7 @@ import re
 import signal
 
 from fleet import lines, wait_for
+from samples import ONE
 
 # Two waves and a join; each `big` has a result that rides on the bulk plane.
 WAVES = """
@@ -112,9 +113,10 @@ def A09_killed_at_its_start_and_while_it_compacts(fleet):
     port = fleet.free_port()
     fleet.start_broker(port=port)
     fleet.start_workers("w1", "w2")
-    runs = [fleet.submit("name: one\nmodules: {a: {run: 'true'}}\n") for _ in range(3)]
-    for run in runs:
-        fleet.wait_run(run)
+    runs = []
+    for _ in range(3):  # one after another, since those are kept that ended last
+        runs.append(fleet.submit(ONE))
+        fleet.wait_run(runs[-1])
     fleet.kill("broker")
     for point in AT_START:
         dies(fleet, start_dying(fleet, port, point), point)
