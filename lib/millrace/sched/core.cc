@@ -185,6 +185,7 @@ void Core::NoticeStall() {
     if (session == nullptr) continue;
     shift(session->last_heard);
     shift(session->last_control);
+    if (session->asked != kNever) shift(session->asked);
     shift(session->last_heartbeat);
     shift(session->away_since);
     if (session->challenger) session->challenger->deadline += stall;

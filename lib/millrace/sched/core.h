@@ -161,6 +161,7 @@ class Core {
   void CheckSessions(const std::vector<std::uint32_t>& due);
   void CheckSession(Session& session);
   bool Expired(const Session& session) const;
+  Instant ExpiryOf(const Session& session) const;
   Instant PingAt(const Session& session) const;
   void Compare(Session& session, const Beat& beat);
   bool SuspectOurselves(const std::vector<std::uint32_t>& due);

@@ -42,6 +42,7 @@ void Core::HeardOf(Session& session, bool on_heartbeat_channel) {
   session.last_heard = now_;
   if (!on_heartbeat_channel) {
     session.last_control = now_;
+    session.asked = kNever;
     return;
   }
   session.last_heartbeat = now_;
@@ -99,11 +100,15 @@ Duration Core::IntervalFor(std::size_t sessions) const {
   return std::max(config_.heartbeat_interval, std::min<Duration>(scaled, config_.lease / 3));
 }
 
-// Beats alone keep nobody: what is assigned and what comes of it go over the control channel, and one that is dead in a
-// way that TCP does not see would hold its tasks for ever.
-bool Core::Expired(const Session& session) const {
-  const Instant since = session.link == Link::kAway ? session.away_since : session.last_control;
-  return now_ >= since + config_.lease;
+// Silent for a lease, on every channel; or on the control channel alone, where it was asked for a word a lease ago.
+// Work and results need that one, and it may be dead in a way that TCP does not see: beats alone would keep its tasks
+// for ever.
+bool Core::Expired(const Session& session) const { return now_ >= ExpiryOf(session); }
+
+Instant Core::ExpiryOf(const Session& session) const {
+  if (session.link == Link::kAway) return session.away_since + config_.lease;
+  const Instant silent = session.last_heard + config_.lease;
+  return session.asked == kNever ? silent : std::min(silent, session.asked + config_.lease);
 }
 
 // When the worker should be asked for a word on the control channel.
@@ -116,8 +121,8 @@ Instant Core::PingAt(const Session& session) const {
 Instant Core::DueOfSession(const Session& session) const {
   if (session.link == Link::kLost) return session.lost_at + 2 * config_.lease;
   const Instant guard = mass_guard_ ? mass_guard_until_ : Instant::min();
-  if (session.link == Link::kAway) return std::max(session.away_since + config_.lease, guard);
-  Instant due = std::max(session.last_control + config_.lease, guard);
+  if (session.link == Link::kAway) return std::max(ExpiryOf(session), guard);
+  Instant due = std::max(ExpiryOf(session), guard);
   due = std::min(due, PingAt(session));
   if (!config_.planes.heartbeat.empty() && !session.degraded) {
     const Instant silent = session.last_heartbeat + kSilentIntervals * session.interval;
@@ -181,9 +186,9 @@ void Core::CheckSession(Session& session) {
   const bool guarded = mass_guard_ && now_ < mass_guard_until_;
   if (Expired(session) && !guarded) {
     const bool beats = session.link == Link::kLive && now_ < session.last_heard + config_.lease;
-    const char* const on_beats = beats ? " but for its heartbeats" : "";
+    const char* const on_beats = beats ? ", but for its heartbeats" : "";
     return EndSession(session, Departure::kCrash,
-                      absl::StrFormat("was silent%s for more than %s", on_beats, FormatDuration(config_.lease)));
+                      absl::StrFormat("was silent for more than %s%s", FormatDuration(config_.lease), on_beats));
   }
   if (session.link == Link::kAway) return Arm(session);
   if (session.challenger && now_ >= session.challenger->deadline) {
@@ -192,6 +197,7 @@ void Core::CheckSession(Session& session) {
   if (!session.unacked.empty() && now_ >= session.orders_sent_at + session.interval) Resend(session);
   if (now_ >= PingAt(session)) {
     session.last_ping = now_;
+    if (session.asked == kNever) session.asked = now_;
     SendTo(session.peer, Ping{.nonce = ++next_nonce_});
   }
   const bool silent = now_ >= session.last_heartbeat + kSilentIntervals * session.interval;

@@ -68,6 +68,7 @@ struct Session {
   Duration interval{};
   Instant last_heard{};
   Instant last_control{};
+  Instant asked = kNever;  // the first ping since then; kNever = none
   Instant last_heartbeat{};
   Instant last_ping{};
   Instant degrade_check{};  // whether only the heartbeat channel is silent: not before this

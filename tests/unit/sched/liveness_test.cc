@@ -91,7 +91,7 @@ TEST(LivenessTest, A01_BeatsAloneKeepNobodyBeyondALease) {
   Beat beat{.session = worker.session, .incarnation = worker.incarnation, .number = 0};
   const PeerId peer = worker.peer;
   worker.silent = true;
-  for (int second = 1; second <= 29; ++second) {
+  for (int second = 1; second <= 49; ++second) {
     rig.AdvanceBeating(seconds(1));
     ++beat.number;
     rig.Step(Heard{.peer = {}, .message = beat, .on_heartbeat_channel = true});
@@ -100,7 +100,29 @@ TEST(LivenessTest, A01_BeatsAloneKeepNobodyBeyondALease) {
   EXPECT_FALSE(rig.Sent<Ping>(peer).empty()) << "it could have answered";
   rig.AdvanceBeating(seconds(2));
   EXPECT_TRUE(rig.AttemptOf("w2", "a").valid());
-  EXPECT_THAT(rig.Notes(), HasSubstr("was silent but for its heartbeats for more than 30.0s"));
+  EXPECT_THAT(rig.Notes(), HasSubstr("was silent for more than 30.0s, but for its heartbeats"));
+}
+
+// It has said nothing for a while on the control channel, since there was nothing to say, when all goes dark.
+TEST(LivenessTest, A06_ASilenceOfLessThanALeaseIsNothingWheneverItBegins) {
+  Config config = TestConfig();
+  config.planes.heartbeat = "tcp://b:8081";
+  Rig rig(config);
+  const Rig::Worker worker = rig.Join("w1");
+  rig.Submit(Job().Task("a").spec);
+  Beat beat{.session = worker.session, .incarnation = worker.incarnation, .number = 0};
+  for (int second = 1; second < 20; ++second) {
+    rig.Advance(seconds(1));
+    ++beat.number;
+    rig.Step(Heard{.peer = {}, .message = beat, .on_heartbeat_channel = true});
+  }
+  rig.Advance(seconds(29));
+  EXPECT_EQ(rig.scheduler->Workers(rig.now).at(0).state, WorkerState::kBusy);
+  rig.Say(worker.peer, Pong{.nonce = rig.Last<Ping>(worker.peer).value().nonce});
+  rig.Advance(seconds(29));
+  EXPECT_EQ(rig.scheduler->Workers(rig.now).at(0).state, WorkerState::kBusy);
+  rig.Advance(seconds(2));
+  EXPECT_EQ(rig.scheduler->Workers(rig.now).at(0).state, WorkerState::kLost);
 }
 
 TEST(LivenessTest, A06_AWorkerThatHasForgottenAnAttemptIsAskedAndGetsItAgain) {
