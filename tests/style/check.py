@@ -51,6 +51,7 @@ LAYERS = {
     "log": ["base"],
     "yaml": ["base", "model", "wire"],
     "store": ["base", "model", "wire"],
+    "report": ["base", "model", "wire"],
     "exec": ["base"],
     "api": ["base", "model", "wire", "exec"],
     "net": ["base", "model", "wire"],

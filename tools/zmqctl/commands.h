@@ -30,6 +30,12 @@ struct Arguments {
   std::string state;
   std::string since;
   std::int64_t last = 20;
+  bool html = false;  // report: its form; none = a text for people
+  bool junit = false;
+  bool trace = false;
+  bool mermaid = false;
+  bool dot = false;
+  std::string output;  // a file; "" = standard output
 };
 
 // A connection to the broker that the options name, and where answers go.
@@ -62,6 +68,7 @@ absl::StatusOr<int> DumpJournal(const Arguments& arguments, const Options& optio
 absl::StatusOr<int> SalvageJournal(const Arguments& arguments, const Options& options);
 // ... and the history in one that a broker may be using.
 absl::StatusOr<int> HistoryOnDisk(const Arguments& arguments, const Options& options);
+absl::StatusOr<int> Report(const Arguments& arguments, const Options& options);
 
 // For a run that the broker has forgotten, the rows of its tasks as the history has them. `status` is the broker's
 // refusal, and comes back when the history does not know better.

@@ -106,7 +106,28 @@ struct OfflineVerb {
   absl::StatusOr<int> (*run)(const Arguments&, const millrace::Options&);
 };
 
-std::vector<OfflineVerb> DeclareJournal(millrace::host::FlagParser& parser, Arguments& a) {
+OfflineVerb DeclareReport(millrace::host::FlagParser& parser, Arguments& a) {
+  millrace::host::Command& report =
+      parser.root().Add("report", "What became of a run and why it took so long: a text, or a file for others");
+  report.Argument("RUN", &a.run, "One that has ended, as `zmqctl history` shows it; the last when left out", false)
+      .Flag("--html", &a.html, "One page with graph, timeline and tables, which needs no network")
+      .Flag("--json", &a.json, "All of it, as docs/schema/report.schema.json says")
+      .Flag("--junit", &a.junit, "JUnit XML, for what shows tests")
+      .Flag("--trace", &a.trace, "A timeline for ui.perfetto.dev or chrome://tracing: a lane per worker and slot")
+      .Flag("--mermaid", &a.mermaid, "The dependency graph with how each task ended, for Markdown")
+      .Flag("--dot", &a.dot, "The same for Graphviz")
+      .Option("-o,--output", "FILE", &a.output, "Write it there, as a whole or not at all; else to standard output")
+      .Setting("data_dir")
+      .Setting("color")
+      .Setting("log_level")
+      .Example("zmqctl report --data-dir /var/lib/millrace", "the last run: what failed, where its time went")
+      .Example("zmqctl report 3.17 --html -o run.html", "that one as a page to look at or to send")
+      .Example("zmqctl report --junit -o results.xml", "for a CI system")
+      .Example("zmqctl report --dot | dot -Tsvg > graph.svg", "the graph as a picture");
+  return {&report, millrace::zmqctl::Report};
+}
+
+std::vector<OfflineVerb> DeclareOffline(millrace::host::FlagParser& parser, Arguments& a) {
   namespace z = millrace::zmqctl;
   millrace::host::Command& journal =
       parser.root().Add("journal", "Check, print or repair the journal of a broker that does not run");
@@ -124,7 +145,8 @@ std::vector<OfflineVerb> DeclareJournal(millrace::host::FlagParser& parser, Argu
           {&add("salvage", "A new journal with all before the damage; the old one stays beside it")
                 .Flag("--json", &a.json, "Print the answer as JSON")
                 .Example("zmqctl journal salvage --data-dir DIR", "when a broker refuses to start on it"),
-           z::SalvageJournal}};
+           z::SalvageJournal},
+          DeclareReport(parser, a)};
 }
 
 // Needs no broker: what is refused here would be refused there.
@@ -158,7 +180,7 @@ int main(int argc, char** argv) {
   plan.Argument("FILE", &arguments.file, "The pipeline, - for standard input")
       .Setting("color")
       .Example("zmqctl plan pipeline.yaml", "what is wrong with it, or what it would do");
-  const std::vector<OfflineVerb> offline = DeclareJournal(parser, arguments);
+  const std::vector<OfflineVerb> offline = DeclareOffline(parser, arguments);
   millrace::zmqctl::ChaosArguments chaos_arguments;
   const millrace::host::Command& chaos = millrace::zmqctl::DeclareChaos(parser, chaos_arguments);
   if (const auto code = parser.Parse(argc, argv)) return *code;

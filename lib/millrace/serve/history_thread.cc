@@ -137,7 +137,9 @@ absl::Status HistoryThread::WriteAll() {
 }
 
 absl::Status HistoryThread::Write(const store::RunStory& story) {
-  return history_->Write(story.run(), story.tasks(), [&](std::uint32_t index) { return Kept(story.TaskAt(index)); });
+  return history_->Write(
+      story.run(), story.tasks(), [&](std::uint32_t index) { return Kept(story.TaskAt(index)); },
+      [&](std::uint32_t index) { return story.LinksAt(index); });
 }
 
 // A result that was made in the broker's own process is inline whatever its size. Should it not find a place among the

@@ -25,6 +25,7 @@ RunStory::RunStory(RunAccepted record) {
   run_.view.submitted_unix_ms = record.submitted_unix_ms;
   run_.view.tasks = static_cast<std::uint32_t>(record.job.tasks.size());
   policies_ = std::move(record.job.policies);
+  use_cache_ = record.job.use_cache;
   for (ModuleSpec& module : record.job.modules) modules_.push_back(std::move(module.name));
   run_.without_tasks = record.job.tasks.size() > kMaxTasksKept;
   tasks_.resize(record.job.tasks.size());
@@ -32,6 +33,9 @@ RunStory::RunStory(RunAccepted record) {
     tasks_[i].name = std::move(record.job.tasks[i].name);
     tasks_[i].module = record.job.tasks[i].module;
     tasks_[i].policy = record.job.tasks[i].policy;
+    if (run_.without_tasks) continue;
+    tasks_[i].needs = std::move(record.job.tasks[i].needs);
+    std::erase_if(tasks_[i].needs, [this](const Dependency& need) { return need.task >= tasks_.size(); });
   }
 }
 
@@ -147,6 +151,33 @@ void RunStory::Take(const RunEnded& record) {
   if (run_.without_tasks) tasks_.clear();
 }
 
+// When the last of what it needs had ended. What never ran has waited to its end, unless all it needs was good.
+Duration RunStory::ReadyOf(const Task& task) const {
+  bool good = true;
+  Duration ready{};
+  for (const Dependency& need : task.needs) {
+    const Task& other = tasks_[need.task];
+    good = good && IsGood(other.outcome);
+    ready = std::max(ready, other.ended);
+  }
+  return good || task.tries > 0 || task.outcome == Outcome::kCached ? ready : Duration(-1);
+}
+
+PastLinks RunStory::LinksAt(std::uint32_t index) const {
+  const Task& task = tasks_[index];
+  PastLinks links{.needs = task.needs, .cacheable = use_cache_ && policies_[task.policy].cached};
+  std::vector<Dependency>& needs = links.needs;
+  if (needs.size() <= kMaxNeedsKept) return links;
+  // Those that ended last are the ones that it has waited for.
+  std::stable_sort(needs.begin(), needs.end(), [this](const Dependency& a, const Dependency& b) {
+    return tasks_[a.task].ended > tasks_[b.task].ended;
+  });
+  needs.resize(kMaxNeedsKept);
+  links.needs_left_out = static_cast<std::uint32_t>(task.needs.size() - needs.size());
+  std::sort(needs.begin(), needs.end(), [](const Dependency& a, const Dependency& b) { return a.task < b.task; });
+  return links;
+}
+
 PastTask RunStory::TaskAt(std::uint32_t index) const {
   const Task& task = tasks_[index];
   PastTask past;
@@ -159,6 +190,7 @@ PastTask RunStory::TaskAt(std::uint32_t index) const {
   view.ignored = task.ignored;
   view.try_number = task.tries;
   view.worker = workers_[task.worker];
+  view.ready = ReadyOf(task);
   view.started = task.started;
   view.ended = task.ended;
   view.execution = task.execution;

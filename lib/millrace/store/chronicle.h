@@ -11,6 +11,7 @@
 
 #include "millrace/base/ids.h"
 #include "millrace/model/history.h"
+#include "millrace/model/past_links.h"
 #include "millrace/model/record.h"
 
 namespace millrace::store {
@@ -30,6 +31,7 @@ class RunStory {
   const PastRun& run() const { return run_; }  // whole once it has ended
   std::uint32_t tasks() const { return static_cast<std::uint32_t>(tasks_.size()); }
   PastTask TaskAt(std::uint32_t index) const;
+  PastLinks LinksAt(std::uint32_t index) const;
 
  private:
   // What only few tasks have.
@@ -53,6 +55,7 @@ class RunStory {
     Duration ended{-1};
     Duration execution{};
     Payload result;
+    std::vector<Dependency> needs;
     std::unique_ptr<Rest> rest;
   };
   Task* Find(TaskRef task) { return task.index < tasks_.size() ? &tasks_[task.index] : nullptr; }
@@ -60,6 +63,7 @@ class RunStory {
   Duration Offset(std::int64_t unix_ms) const;
   PastAttempt LatestOf(const Task& task, Outcome outcome, std::string message) const;
   void Count(const Task& task);
+  Duration ReadyOf(const Task& task) const;
 
   PastRun run_;
   std::vector<std::string> modules_;
@@ -70,6 +74,7 @@ class RunStory {
   bool failed_ = false;
   bool cancelled_first_ = false;
   bool root_is_teardown_ = false;
+  bool use_cache_ = true;
 };
 
 class Chronicle {
@@ -86,5 +91,7 @@ class Chronicle {
 inline constexpr std::size_t kMaxTasksKept = 1'000'000;
 // Of a task, the newest ones.
 inline constexpr std::size_t kMaxAttemptsKept = 50;
+// Of a task, those that ended last. With more, a row would not fit a message.
+inline constexpr std::size_t kMaxNeedsKept = 10'000;
 
 }  // namespace millrace::store

@@ -13,7 +13,7 @@ namespace millrace::store {
 namespace {
 
 constexpr std::int32_t kApplication = 0x4d4c5248;  // "MLRH"
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 // Columns are what is searched for; all else is in the bodies, positional msgpack, whose structs grow at their ends.
 constexpr std::string_view kSchema =
     "CREATE TABLE runs(run INTEGER PRIMARY KEY, name TEXT NOT NULL, state INTEGER NOT NULL, ended INTEGER NOT NULL,"
@@ -21,7 +21,7 @@ constexpr std::string_view kSchema =
     "CREATE INDEX runs_ended ON runs(ended, run);"
     "CREATE INDEX runs_name ON runs(name, run);"
     "CREATE TABLE tasks(run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL,"
-    " PRIMARY KEY(run, position))";
+    " links BLOB, PRIMARY KEY(run, position))";
 constexpr std::int64_t kRemovedAtOnce = 5000;   // tasks in one transaction
 constexpr std::size_t kNamesCompared = 10'000;  // for a suggestion
 
@@ -39,7 +39,27 @@ absl::StatusOr<T> DecodeBody(const Statement& row, int column) {
 absl::StatusOr<History> History::Open(const std::filesystem::path& file) {
   MILLRACE_ASSIGN_OR_RETURN(Database database, Database::Open(file, kApplication, kVersion, kSchema));
   MILLRACE_RETURN_IF_ERROR(database.Run("PRAGMA journal_size_limit=16777216"));  // what one large run has left there
-  return History(std::move(database));
+  History history(std::move(database));
+  MILLRACE_RETURN_IF_ERROR(history.Upgrade());
+  return history;
+}
+
+// A file of version 1 has no links. Looked at again inside of the transaction: somebody else may be as far.
+absl::Status History::Upgrade() {
+  MILLRACE_ASSIGN_OR_RETURN(const std::int64_t version, Number("PRAGMA user_version"));
+  if (version >= kVersion) return absl::OkStatus();
+  MILLRACE_RETURN_IF_ERROR(database_.Run("BEGIN IMMEDIATE"));
+  absl::Status status;
+  const absl::StatusOr<std::int64_t> again = Number("PRAGMA user_version");
+  if (!again.ok()) {
+    status = again.status();
+  } else if (*again < kVersion) {
+    status =
+        database_.Run(absl::StrFormat("ALTER TABLE tasks ADD COLUMN links BLOB; PRAGMA user_version=%d", kVersion));
+  }
+  if (status.ok()) status = database_.Run("COMMIT");
+  if (!status.ok()) static_cast<void>(database_.Run("ROLLBACK"));
+  return status;
 }
 
 absl::StatusOr<History> History::OpenToRead(const std::filesystem::path& file) {
@@ -59,20 +79,22 @@ absl::StatusOr<bool> History::Has(RunId run) {
   return select.Next();
 }
 
-absl::Status History::Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at) {
+absl::Status History::Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at) {
   MILLRACE_RETURN_IF_ERROR(database_.Run("BEGIN IMMEDIATE"));
-  absl::Status status = WriteRows(run, tasks, task_at);
+  absl::Status status = WriteRows(run, tasks, task_at, links_at);
   if (status.ok()) status = database_.Run("COMMIT");
   // SQLite may have rolled it back already, and saying so is no error.
   if (!status.ok()) static_cast<void>(database_.Run("ROLLBACK"));
   return status;
 }
 
-absl::Status History::WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at) {
+absl::Status History::WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at,
+                                const LinksAt& links_at) {
   const std::int64_t key = Key(run.view.run);
   MILLRACE_RETURN_IF_ERROR(database_.Run(absl::StrFormat("DELETE FROM tasks WHERE run=%d", key)));
-  MILLRACE_ASSIGN_OR_RETURN(Statement insert,
-                            database_.Prepare("INSERT INTO tasks(run, position, name, body) VALUES(?1,?2,?3,?4)"));
+  MILLRACE_ASSIGN_OR_RETURN(
+      Statement insert,
+      database_.Prepare("INSERT INTO tasks(run, position, name, body, links) VALUES(?1,?2,?3,?4,?5)"));
   for (std::uint32_t i = 0; i < tasks; ++i) {
     const PastTask task = task_at(i);
     const std::string body = wire::Encode<wire::Layout::kPositional>(task);
@@ -81,6 +103,8 @@ absl::Status History::WriteRows(const PastRun& run, std::uint32_t tasks, const T
     insert.BindInt(2, i);
     insert.BindText(3, task.view.name);
     insert.BindBlob(4, body);
+    const std::string links = links_at ? wire::Encode<wire::Layout::kPositional>(links_at(i)) : "";
+    if (links_at) insert.BindBlob(5, links);
     MILLRACE_RETURN_IF_ERROR(insert.Next().status());
     insert.Reset();
   }
@@ -189,6 +213,22 @@ absl::StatusOr<Page<PastTask>> History::Tasks(RunId run, std::uint64_t skip, std
     bytes += select.Blob(0).size();
     MILLRACE_ASSIGN_OR_RETURN(PastTask task, DecodeBody<PastTask>(select, 0));
     page.rows.push_back(std::move(task));
+  }
+}
+
+absl::StatusOr<std::vector<std::optional<PastLinks>>> History::Links(RunId run) {
+  std::vector<std::optional<PastLinks>> all;
+  MILLRACE_ASSIGN_OR_RETURN(const std::int64_t version, Number("PRAGMA user_version"));
+  if (version < 2) return all;  // opened to read, so that it stays as it is
+  MILLRACE_ASSIGN_OR_RETURN(Statement select,
+                            database_.Prepare("SELECT links FROM tasks WHERE run=?1 ORDER BY position"));
+  select.BindInt(1, Key(run));
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(const bool row, select.Next());
+    if (!row) return all;
+    std::optional<PastLinks>& links = all.emplace_back();
+    if (select.Blob(0).empty()) continue;
+    MILLRACE_ASSIGN_OR_RETURN(links, DecodeBody<PastLinks>(select, 0));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "millrace/base/ids.h"
 #include "millrace/model/history.h"
+#include "millrace/model/past_links.h"
 #include "millrace/store/database.h"
 
 namespace millrace::store {
@@ -59,7 +60,8 @@ class History {
   absl::StatusOr<bool> Has(RunId run);
   // All or nothing. What was known of the same run is replaced.
   using TaskAt = std::function<PastTask(std::uint32_t index)>;
-  absl::Status Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at);
+  using LinksAt = std::function<PastLinks(std::uint32_t index)>;
+  absl::Status Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at = {});
   // Removes the runs that ended first until all limits hold, in small transactions; gives how many that were.
   absl::StatusOr<std::uint64_t> Retain(const HistoryLimits& limits, std::int64_t now_unix_ms);
 
@@ -69,6 +71,8 @@ class History {
   absl::StatusOr<PastRun> Find(RunId run);
   // In the order of the pipeline, from the one at `skip`.
   absl::StatusOr<Page<PastTask>> Tasks(RunId run, std::uint64_t skip, std::uint32_t rows);
+  // Of all its tasks, in that order; nothing for those that were written without them.
+  absl::StatusOr<std::vector<std::optional<PastLinks>>> Links(RunId run);
   absl::StatusOr<PastTask> FindTask(RunId run, const std::string& name);
   absl::StatusOr<HistoryExtent> Extent();
   absl::StatusOr<std::uint64_t> BytesInUse();
@@ -77,7 +81,8 @@ class History {
 
  private:
   explicit History(Database database) : database_(std::move(database)) {}
-  absl::Status WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at);
+  absl::Status Upgrade();
+  absl::Status WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at);
   absl::Status Remove(RunId run);
   absl::StatusOr<std::int64_t> Number(std::string_view sql);
 

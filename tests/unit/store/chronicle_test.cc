@@ -135,6 +135,51 @@ TEST(ChronicleTest, ACancelledRunSaysWhy) {
   EXPECT_EQ(story->run().view.cancelled, 1u);
 }
 
+TEST(ChronicleTest, WhatATaskNeededIsKeptAndWhenTheLastOfItHadEnded) {
+  RunAccepted accepted = Accepted({"a", "b", "c", "never", "cancelled"});
+  accepted.job.policies[1].cached = true;
+  accepted.job.tasks[1].policy = 1;
+  accepted.job.tasks[2].needs = {{1, DependencyKind::kOptional, 3}, {0}, {99}};
+  accepted.job.tasks[3].needs = {{4}};
+  accepted.job.tasks[4].needs = {{0}};
+  const std::vector<Record> records = {accepted,
+                                       Ended(0, 1, Outcome::kSucceeded, 10, 70),
+                                       Ended(1, 2, Outcome::kSucceeded, 10, 40),
+                                       Assigned(2, 3, "w1", 80),
+                                       Ended(2, 3, Outcome::kSucceeded, 90, 100),
+                                       Ended(4, 0, Outcome::kCancelled, 0, 95),
+                                       Ended(3, 0, Outcome::kDependencyFailed, 0, 96),
+                                       End(RunState::kSucceeded, 100)};
+  const auto story = StoryOf(records);
+  const PastLinks expected{.needs = {{1, DependencyKind::kOptional, 3}, {0}}};
+  EXPECT_EQ(story->LinksAt(2), expected) << "the one that is not there is left out";
+  EXPECT_TRUE(story->LinksAt(1).cacheable);
+  EXPECT_EQ(story->TaskAt(0).view.ready, Duration::zero());
+  EXPECT_EQ(story->TaskAt(2).view.ready, milliseconds(70));
+  EXPECT_EQ(story->TaskAt(3).view.ready, Duration(-1)) << "what it needs was not good, so it never was";
+  EXPECT_EQ(story->TaskAt(4).view.ready, milliseconds(70)) << "it was cancelled in the queue";
+  accepted.job.use_cache = false;
+  EXPECT_FALSE(StoryOf({accepted, End(RunState::kCancelled, 1)})->LinksAt(1).cacheable);
+}
+
+TEST(ChronicleTest, OfManyNeedsThoseThatEndedLastAreKept) {
+  const auto count = static_cast<std::uint32_t>(kMaxNeedsKept) + 3;
+  RunAccepted accepted = Accepted(std::vector<std::string>(count + 1, "a"));
+  std::vector<Record> records;
+  for (std::uint32_t i = 0; i < count; ++i) accepted.job.tasks[count].needs.push_back({i});
+  records.emplace_back(accepted);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    records.emplace_back(Ended(i, i + 1, Outcome::kSucceeded, 0, i == 5 ? 900'000 : 1000 + static_cast<int>(i)));
+  }
+  records.emplace_back(End(RunState::kSucceeded, 900'001));
+  const PastLinks links = StoryOf(records)->LinksAt(count);
+  ASSERT_THAT(links.needs, SizeIs(kMaxNeedsKept));
+  EXPECT_EQ(links.needs_left_out, 3u);
+  EXPECT_EQ(links.needs[0].task, 3u);
+  EXPECT_EQ(links.needs[2].task, 5u);
+  EXPECT_EQ(links.needs.back().task, count - 1);
+}
+
 TEST(ChronicleTest, OfManyTriesTheNewestAreKept) {
   std::vector<Record> records = {Accepted({"a"})};
   const int tries = static_cast<int>(kMaxAttemptsKept) + 10;

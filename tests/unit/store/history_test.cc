@@ -304,6 +304,47 @@ TEST_F(HistoryTest, IsReadWhenNobodyWritesIt) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "nothing"));
 }
 
+TEST_F(HistoryTest, LinksComeBackForThoseThatHaveThem) {
+  History history = Open();
+  const PastLinks links{.needs = {{0}, {7, DependencyKind::kOptional, 2}}, .needs_left_out = 3, .cacheable = true};
+  const auto task_at = [](std::uint32_t index) { return TaskOf(index); };
+  ASSERT_TRUE(history.Write(RunOf(1), 2, task_at, [&](std::uint32_t i) { return i == 1 ? links : PastLinks{}; }).ok());
+  ASSERT_TRUE(history.Write(RunOf(2), 1, task_at).ok());
+  EXPECT_THAT(history.Links(RunNo(1)).value(), ElementsAre(PastLinks{}, links));
+  EXPECT_THAT(history.Links(RunNo(2)).value(), ElementsAre(std::nullopt));
+  EXPECT_THAT(history.Links(RunNo(3)).value(), IsEmpty());
+}
+
+TEST_F(HistoryTest, A33_AFileOfVersion1IsReadAsItIsAndUpgradedByWhoWritesIt) {
+  {
+    History history = Open();
+    Write(history, RunOf(1));
+  }
+  // What that version had: all but the links.
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(
+      sqlite3_exec(other, "ALTER TABLE tasks DROP COLUMN links; PRAGMA user_version=1", nullptr, nullptr, nullptr),
+      SQLITE_OK);
+  sqlite3_close(other);
+  {
+    auto reader = History::OpenToRead(file_);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    EXPECT_THAT(reader->Links(RunNo(1)).value(), IsEmpty());
+    EXPECT_THAT(reader->Tasks(RunNo(1), 0, 0).value().rows, ElementsAre(TaskOf(0), TaskOf(1)));
+  }
+  EXPECT_EQ(Count("PRAGMA user_version"), 1);
+  for (int i = 0; i < 2; ++i) {
+    History history = Open();
+    EXPECT_EQ(Count("PRAGMA user_version"), 2);
+    EXPECT_THAT(history.Tasks(RunNo(1), 0, 0).value().rows, ElementsAre(TaskOf(0), TaskOf(1)));
+    EXPECT_EQ(history.Links(RunNo(1)).value().front(), std::nullopt);
+    const auto task_at = [](std::uint32_t index) { return TaskOf(index); };
+    ASSERT_TRUE(history.Write(RunOf(2), 1, task_at, [](std::uint32_t) { return PastLinks{.cacheable = true}; }).ok());
+    EXPECT_THAT(history.Links(RunNo(2)).value(), ElementsAre(PastLinks{.cacheable = true}));
+  }
+}
+
 TEST_F(HistoryTest, ADamagedFileIsSaidAndPutAside) {
   store::Write(file_, std::string(8192, 'x'));
   EXPECT_EQ(History::Open(file_).status().code(), absl::StatusCode::kDataLoss);

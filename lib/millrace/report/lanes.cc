@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/report/lanes.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+
+namespace millrace::report {
+namespace {
+
+// Ends are when the broker heard of them, and starts are counted back from there: what ran one after the other may
+// seem to overlap by as much as a message takes.
+constexpr Duration kTolerance = std::chrono::milliseconds(5);
+
+}  // namespace
+
+void LayOut(RunReport& report) {
+  std::map<std::string, std::vector<Bar>> by_worker;
+  for (std::uint32_t t = 0; t < report.tasks.size(); ++t) {
+    const std::vector<PastAttempt>& attempts = report.tasks[t].past.attempts;
+    for (std::uint32_t a = 0; a < attempts.size(); ++a) {
+      const PastAttempt& attempt = attempts[a];
+      if (attempt.started < Duration::zero() || attempt.ended < attempt.started) continue;
+      by_worker[attempt.worker].push_back({t, a, 0, attempt.started, attempt.ended});
+    }
+  }
+  for (auto& [worker, bars] : by_worker) {
+    std::sort(bars.begin(), bars.end(), [](const Bar& a, const Bar& b) {
+      return std::tie(a.from, a.to, a.task, a.attempt) < std::tie(b.from, b.to, b.task, b.attempt);
+    });
+    const auto first = static_cast<std::uint32_t>(report.lanes.size());
+    std::vector<Duration> free_at;  // of each slot of this worker
+    for (Bar& bar : bars) {
+      const auto fits = [&bar](Duration end) { return end <= bar.from + kTolerance; };
+      const auto slot = std::find_if(free_at.begin(), free_at.end(), fits);
+      const auto number = static_cast<std::uint32_t>(slot - free_at.begin());
+      if (slot == free_at.end()) {
+        free_at.push_back({});
+        report.lanes.push_back({worker, number});
+      }
+      bar.from = std::max(bar.from, free_at[number]);
+      bar.to = std::max(bar.to, bar.from);
+      bar.lane = first + number;
+      free_at[number] = bar.to;
+    }
+    std::stable_sort(bars.begin(), bars.end(), [](const Bar& a, const Bar& b) { return a.lane < b.lane; });
+    report.bars.insert(report.bars.end(), bars.begin(), bars.end());
+  }
+}
+
+}  // namespace millrace::report
