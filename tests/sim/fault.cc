@@ -7,10 +7,10 @@ namespace millrace::sim {
 namespace {
 
 constexpr std::array<std::string_view, kFaults> kNames = {
-    "loss",      "duplicate",  "reorder",      "delay",         "beat-loss",    "cut",
-    "partition", "disconnect", "broker-crash", "quick-restart", "worker-crash", "task-failure",
-    "poison",    "pause",      "clock",        "slow-disk",     "full-disk",    "slow-cache",
-    "commands",  "impostor",   "twin",         "worker-restart"};
+    "loss",      "duplicate",  "reorder",      "delay",         "beat-loss",     "cut",
+    "partition", "disconnect", "broker-crash", "quick-restart", "worker-crash",  "task-failure",
+    "poison",    "pause",      "clock",        "slow-disk",     "full-disk",     "slow-cache",
+    "commands",  "impostor",   "twin",         "guest",         "worker-restart"};
 
 }  // namespace
 

@@ -31,9 +31,10 @@ enum class Fault : std::uint8_t {
   kCommands,       // runs are cancelled, workers drained
   kImpostor,       // what a worker said is said again by somebody else
   kTwin,           // two processes under one worker id
+  kGuest,          // a second client submits the same again, cancels, and may go away for good
   kWorkerRestart,  // a worker dies while its broker is away, or out of reach, and is back in time with its disk
 };
-inline constexpr int kFaults = 22;
+inline constexpr int kFaults = 23;
 
 std::string_view NameOf(Fault fault);
 
@@ -58,6 +59,7 @@ class FaultSet {
   }
   constexpr bool Meets(FaultSet other) const { return (bits_ & other.bits_) != 0; }
   constexpr bool empty() const { return bits_ == 0; }
+  friend constexpr bool operator==(const FaultSet&, const FaultSet&) = default;
   std::string Text() const;  // "loss,pause", or "none"
   // The inverse of Text. False when a name is unknown.
   static bool Parse(std::string_view text, FaultSet& set);

@@ -58,7 +58,7 @@ void World::Break(PeerId peer, bool tell_broker, bool tell_node, bool proof) {
       Link& gone = LinkOf(peer);
       if (!gone.broker_open || gone.broker_life != broker_life_ || broker_ == nullptr) return;
       gone.broker_open = false;
-      Say(absl::StrFormat("  broker hears that %d is gone%s", peer.value, proof ? ", and dead" : ""));
+      if (trace_) Say(absl::StrFormat("  broker hears that %d is gone%s", peer.value, proof ? ", and dead" : ""));
       StepBroker(sched::PeerGone{.peer = peer, .process_dead = proof});
     });
   }
@@ -68,8 +68,9 @@ void World::Break(PeerId peer, bool tell_broker, bool tell_node, bool proof) {
   const std::uint32_t node = link.node;
   time_.After(Latency(milliseconds(50)), node, [this, peer, node] {
     const Link& gone = LinkOf(peer);
-    if (node == kClient) {
-      if (client_link_ == peer) client_link_ = {};
+    if (IsClient(node)) {
+      Client& client = clients_[node - kFirstClient];
+      if (client.link == peer) client.link = {};
       return;
     }
     Host& host = *hosts_[node - kFirstWorker];
@@ -134,8 +135,9 @@ void World::Deliver(PeerId peer, Direction direction, Message message) {
     return HearAtBroker(peer, std::move(message), false);
   }
   if (!link.node_open) return;
-  if (link.node == kClient) {
-    if (client_link_ == peer) HearAtClient(message);
+  if (IsClient(link.node)) {
+    Client& client = clients_[link.node - kFirstClient];
+    if (client.link == peer) HearAtClient(client, message);
     return;
   }
   Host& host = *hosts_[link.node - kFirstWorker];
@@ -148,29 +150,60 @@ void World::Deliver(PeerId peer, Direction direction, Message message) {
   StepWorker(host, agent::Heard{.message = std::move(message), .on_heartbeat_channel = false});
 }
 
-// Somebody else says the same: over another worker's or the client's connection, session and all, or as a worker in
-// its own right. Nothing may come of it.
+// Somebody else says the same: over another worker's or a client's connection, session and all, or as a worker in its
+// own right. Nothing may come of it.
 void World::Impersonate(PeerId peer, const Report& report) {
-  impostor_ = &report;
+  impostor_speaks_ = true;
   if (net_.Chance(0.5)) {
-    Hello hello;
-    hello.name = "impostor" + std::to_string(links_.size());
-    hello.incarnation = {links_.size() + (std::uint64_t{1} << 32)};
-    const PeerId own = Open(kNobody, 0, -1, {});
-    HearAtBroker(own, hello, false);
-    Report copy = report;
-    copy.session = impostor_session_;
-    copy.first_number = 1;
-    HearAtBroker(own, copy, false);
+    SpeakAsImpostor(report);
   } else {
     for (std::size_t i = links_.size(); i-- > 0;) {
       if (!links_[i].broker_open || links_[i].broker_life != broker_life_ || links_[i].node == kNobody) continue;
       if (links_[i].incarnation == LinkOf(peer).incarnation) continue;
-      HearAtBroker(PeerId{i + 1}, report, false);
+      impostor_ = &report;
+      if (net_.Chance(0.3)) {
+        HearAtBroker(PeerId{i + 1}, Goodbye{.session = report.session, .reason = "impostor"}, false);
+      } else {
+        HearAtBroker(PeerId{i + 1}, report, false);
+      }
       break;
     }
   }
   impostor_ = nullptr;
+  impostor_speaks_ = false;
+}
+
+// A worker of its own says what another one may say, or only a client.
+void World::SpeakAsImpostor(const Report& report) {
+  Hello hello;
+  hello.name = "impostor" + std::to_string(links_.size());
+  hello.incarnation = {links_.size() + (std::uint64_t{1} << 32)};
+  const PeerId own = Open(kNobody, 0, -1, {});
+  HearAtBroker(own, hello, false);
+  const std::uint32_t what = net_.Below(6);
+  if (what == 0 && !oracle_.tip().runs().empty()) {
+    struct Command command;
+    command.run = oracle_.tip().runs().begin()->first;
+    return HearAtBroker(own, command, false);
+  }
+  if (what == 1) {
+    Submit submit;
+    submit.token = 7;
+    submit.job = plan_.runs[0].job;
+    return HearAtBroker(own, submit, false);
+  }
+  if (what == 2) {  // news, but for whose it is
+    Beat beat;
+    beat.session = report.session;
+    beat.incarnation = hello.incarnation;
+    beat.number = std::uint64_t{1} << 50;
+    return HearAtBroker({}, beat, true);
+  }
+  Report copy = report;
+  copy.session = impostor_session_;
+  copy.first_number = 1;
+  impostor_ = &report;
+  HearAtBroker(own, copy, false);
 }
 
 void World::ShipBeat(std::uint32_t node, Direction direction, const Message& message) {
@@ -180,6 +213,10 @@ void World::ShipBeat(std::uint32_t node, Direction direction, const Message& mes
   Duration delay = plan_.latency + Latency(plan_.latency);
   if (Faulty() && plan_.delay > 0 && net_.Chance(plan_.delay)) delay += Latency(seconds(3));
   Message sent = plan_.codec ? ThroughCodec(message) : message;
+  if (direction == kToBroker && Faulty() && plan_.duplicate > 0 && net_.Chance(plan_.duplicate)) {
+    time_.After(delay + Latency(seconds(20)), kBroker,
+                [this, copy = sent]() mutable { HearAtBroker({}, std::move(copy), true); });
+  }
   if (direction == kToBroker) {
     time_.After(delay, kBroker, [this, copy = std::move(sent)]() mutable { HearAtBroker({}, std::move(copy), true); });
     return;

@@ -25,7 +25,9 @@ const Script* Oracle::ScriptOf(TaskRef task) const {
   return nullptr;
 }
 
-void Oracle::Appended(const Record& record, Epoch epoch) {
+void Oracle::Appended(const Record& record, Epoch epoch, Instant now) {
+  if (const auto* cancelled = std::get_if<RunCancelled>(&record)) cancelled_[cancelled->run] = now;
+  if (const auto* ended = std::get_if<TaskEnded>(&record); ended != nullptr && prompt_) CheckStopped(*ended, now);
   if (const auto* assigned = std::get_if<TaskAssigned>(&record)) CheckAssigned(*assigned, epoch);
   if (const auto* ended = std::get_if<TaskEnded>(&record)) CheckEnded(*ended);
   // Given to a process that was dead already: the broker could not know that it never ran.
@@ -58,6 +60,14 @@ void Oracle::CheckAssigned(const TaskAssigned& record, Epoch epoch) {
   const bool fits = wanted.cpus <= offer.cpus && (wanted.tags.empty() || !offer.tags.empty()) &&
                     (spec.module == 0 || offer.modules.size() > 1);
   if (!fits) Wrong("I6: " + NameOf(record.task) + " goes to a worker that cannot run it");
+}
+
+// A20: what is cancelled ends within two seconds, but for what always runs.
+void Oracle::CheckStopped(const TaskEnded& record, Instant now) {
+  const auto cancelled = cancelled_.find(record.task.run);
+  const FoldedRun* run = tip_.Find(record.task.run);
+  if (cancelled == cancelled_.end() || run == nullptr || run->PolicyOf(record.task.index).always_run) return;
+  if (now > cancelled->second + std::chrono::seconds(2)) Wrong("A20: " + NameOf(record.task) + " outlives a cancel");
 }
 
 void Oracle::CheckEnded(const TaskEnded& record) {
@@ -179,6 +189,10 @@ void Oracle::CheckAnswer(const Answer& answer) {
       Wrong("I4: an answer tells of the end of a run before it is durable");
     }
   }
+  const bool has_result = answer.result.size > 0 && answer.tasks.size() == 1 && run != nullptr;
+  if (has_result && !(run->tasks[answer.tasks[0].index].result == answer.result)) {
+    Wrong("I4: a result is told that is not the durable one");
+  }
   for (const TaskView& view : answer.tasks) {
     if (view.state != TaskState::kEnded || run == nullptr) continue;
     const TaskRef ref{.run = answer.run, .index = view.index};
@@ -231,6 +245,7 @@ void Oracle::Died(const std::string& worker, Incarnation incarnation, AttemptId 
   for (const auto& [attempt, by] : executed_) {
     if (by == incarnation && !IsKept(attempt, now)) excused_.insert(attempt);
   }
+  prompt_ = false;
   std::vector<TaskRef> held;
   for (const auto& [id, run] : tip_.runs()) {
     for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {

@@ -22,10 +22,10 @@ inline constexpr Duration kSlowestSync = std::chrono::milliseconds(20);  // of a
 
 class Oracle {
  public:
-  explicit Oracle(const Plan& plan) : plan_(plan) {}
+  explicit Oracle(const Plan& plan) : plan_(plan), prompt_(plan.Prompt()) {}
 
   // ---- the journal ----
-  void Appended(const Record& record, Epoch epoch);
+  void Appended(const Record& record, Epoch epoch, Instant now);
   // So many records of the journal are on disk now.
   void Durable(std::size_t count);
   // The broker died; this is what the disk still has. All of it was handed to Appended.
@@ -61,6 +61,7 @@ class Oracle {
  private:
   void CheckAssigned(const TaskAssigned& record, Epoch epoch);
   void CheckEnded(const TaskEnded& record);
+  void CheckStopped(const TaskEnded& record, Instant now);
   void CheckAssign(const struct Assign& assign, std::int32_t worker);
   void CheckRecorded(const Recorded& recorded, Incarnation incarnation);
   void CheckAnswer(const Answer& answer);
@@ -69,6 +70,8 @@ class Oracle {
   std::string NameOf(TaskRef task) const;
 
   const Plan& plan_;
+  bool prompt_;                                    // nothing has happened that could keep an order from its worker
+  absl::flat_hash_map<RunId, Instant> cancelled_;  // when
   std::vector<Record> journal_;
   std::size_t durable_count_ = 0;
   Fold tip_;

@@ -58,7 +58,26 @@ void DrawRates(Plan& plan) {
   }
 }
 
+// What a guest submits may be what the owner does, at about the same time, or something that nobody else knows of.
+void InviteGuest(Plan& plan, Duration span) {
+  Dice dice = plan.For(Fault::kGuest);
+  for (std::size_t i = 0; i < plan.runs.size(); ++i) {
+    PlannedRun& run = plan.runs[i];
+    if (!dice.Chance(0.7)) continue;
+    run.guest_submit = run.submit;
+    if (dice.Chance(0.5)) run.guest_submit += dice.Within(Duration(0), span / 2);
+    run.owned = i == 0 || dice.Chance(0.5);
+  }
+  if (dice.Chance(0.6)) plan.guest_leaves = Instant(seconds(100)) + dice.Within(Duration(0), span);
+}
+
 }  // namespace
+
+bool Plan::Prompt() const {
+  constexpr FaultSet harmless(
+      {Fault::kCommands, Fault::kTaskFailure, Fault::kSlowCache, Fault::kGuest, Fault::kImpostor, Fault::kBeatLoss});
+  return faults.And(harmless) == faults;
+}
 
 bool Plan::Economic() const {
   return !faults.Meets(FaultSet({Fault::kLoss, Fault::kDuplicate, Fault::kReorder, Fault::kDelay, Fault::kCut,
@@ -97,6 +116,9 @@ Plan MakePlan(std::uint64_t seed, FaultSet allowed) {
     }
     plan.runs.push_back(std::move(run));
   }
+  plan.watcher = dice.Chance(0.2);
+  if (dice.Chance(0.3)) plan.compare = Instant(seconds(100)) + dice.Within(Duration(0), span);
+  if (plan.faults.Has(Fault::kGuest)) InviteGuest(plan, span);
   return plan;
 }
 

@@ -47,6 +47,8 @@ struct PlannedRun {
   std::uint64_t token = 0;
   Instant submit{};
   Instant cancel = kNever;
+  bool owned = true;              // submitted by the client that stays
+  Instant guest_submit = kNever;  // by the one that may go away, under the same token
 };
 
 struct Plan {
@@ -61,6 +63,10 @@ struct Plan {
   std::vector<Instant> joins;  // and when each starts
   std::vector<PlannedRun> runs;
 
+  bool watcher = false;           // a client that follows everything and wants nothing
+  Instant guest_leaves = kNever;  // without a word
+  Instant compare = kNever;       // when the journal is read besides at crashes and at the end
+
   double loss = 0;
   double duplicate = 0;
   double reorder = 0;
@@ -74,6 +80,8 @@ struct Plan {
 
   // Nothing that could make a task run twice.
   bool Economic() const;
+  // Nothing that could keep an order from its worker.
+  bool Prompt() const;
   // The dice of one class of faults.
   Dice For(Fault fault) const {
     return Dice((seed + 1) * 0x9e3779b97f4a7c15U ^ (static_cast<std::uint64_t>(fault) + 77));

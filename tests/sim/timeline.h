@@ -38,6 +38,7 @@ class Timeline {
     held_[node] = std::max(held_[node], until);
   }
   bool Holds(std::uint32_t node) const { return node < held_.size() && held_[node] > now_; }
+  Instant HeldUntil(std::uint32_t node) const { return Holds(node) ? held_[node] : now_; }
 
   // Does the next deed. False when nothing is planned, or not before `end`.
   bool Turn(Instant end) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The faults that happen at a time, to somebody. Each class draws its times and victims from dice of its own, before
-// the start; all of them are over when the quiet time begins.
+// The faults that happen at a time, to somebody, or in the middle of a step. Each class draws its times and victims
+// from dice of its own, before the start; all of them are over when the quiet time begins.
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
@@ -51,9 +51,10 @@ std::uint32_t World::AnyNode(Dice& dice) {
 void World::CutNode(std::uint32_t node, bool control, bool beats, bool to_broker, bool to_node, bool holds,
                     Duration length) {
   const Instant until = std::min(time_.now() + length, std::max(plan_.quiet, time_.now()));
-  Say(absl::StrFormat("! node %d cut until %s:%s%s%s%s", node, FormatDuration(until - Instant(seconds(100))),
-                      control ? " control" : "", beats ? " beats" : "", to_broker ? " up" : "",
-                      to_node ? " down" : ""));
+  if (trace_)
+    Say(absl::StrFormat("! node %d cut until %s:%s%s%s%s", node, FormatDuration(until - Instant(seconds(100))),
+                        control ? " control" : "", beats ? " beats" : "", to_broker ? " up" : "",
+                        to_node ? " down" : ""));
   Wire& wire = wires_[node];
   wire.holds = holds;
   for (const Channel channel : {kControl, kHeartbeat}) {
@@ -67,7 +68,9 @@ void World::StormCut(Dice& dice) {
   const bool control = dice.Chance(0.6);
   const bool up = dice.Chance(0.5);
   const std::uint32_t node = AnyNode(dice);
-  CutNode(node, control, !control || dice.Chance(0.3), up, !up, dice.Chance(0.3), dice.Within(seconds(1), seconds(50)));
+  const bool beats = !control || dice.Chance(0.3);
+  const bool holds = dice.Chance(0.3);
+  CutNode(node, control, beats, up, !up, holds, dice.Within(seconds(1), seconds(50)));
 }
 
 void World::StormPartition(Dice& dice) {
@@ -88,8 +91,11 @@ void World::StormDisconnect(Dice& dice) {
 }
 
 void World::StormBroker(Dice& dice) {
-  CrashBroker(false,
-              dice.Chance(0.7) ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(50)));
+  const bool soon = dice.Chance(0.7);
+  const Duration away = soon ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(50));
+  if (dice.Chance(0.5)) return CrashBroker(false, away);
+  doom_ = 1 + dice.Below(30);
+  doom_away_ = away;
 }
 
 void World::StormQuickRestart(Dice& dice) { CrashBroker(true, dice.Within(milliseconds(100), seconds(3))); }
@@ -97,8 +103,12 @@ void World::StormQuickRestart(Dice& dice) { CrashBroker(true, dice.Within(millis
 void World::StormWorker(Dice& dice) {
   Host& host = *hosts_[AnyNode(dice) - kFirstWorker];
   if (host.index > 0 && dice.Chance(0.2)) host.mortal = true;
-  StopWorker(host, dice.Chance(0.5),
-             dice.Chance(0.7) ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(40)), {});
+  const bool proof = dice.Chance(0.5);
+  const bool soon = dice.Chance(0.7);
+  const Duration away = soon ? dice.Within(milliseconds(100), seconds(5)) : dice.Within(seconds(5), seconds(40));
+  if (dice.Chance(0.5)) return StopWorker(host, proof, away, {});
+  host.doom = 1 + dice.Below(30);
+  host.doom_away = away;
 }
 
 // What ends while the broker is away can only be on the worker's disk. All are back long before a lease is over.
@@ -119,7 +129,11 @@ void World::StormPause(Dice& dice) {
   const std::uint32_t node = dice.Chance(0.25) ? kBroker : AnyNode(dice);
   const Duration length =
       dice.Chance(0.6) ? dice.Within(seconds(1), seconds(20)) : dice.Within(seconds(20), seconds(60));
-  Say(absl::StrFormat("! node %d stands still for %s", node, FormatDuration(length)));
+  if (trace_) Say(absl::StrFormat("! node %d stands still for %s", node, FormatDuration(length)));
+  if (node == kBroker) {
+    const Duration longer = time_.now() + length - time_.HeldUntil(node);
+    if (longer > Duration(0)) leases_.Sleeps(broker_clock_.Lasts(longer));
+  }
   time_.Hold(node, time_.now() + length);
 }
 
@@ -127,12 +141,15 @@ void World::StormPause(Dice& dice) {
 void World::StormClock(Dice& dice) {
   const Duration jump = dice.Within(seconds(1), seconds(40));
   if (dice.Chance(0.25)) {
+    if (trace_) Say(absl::StrFormat("! the clock of the broker jumps by %s", FormatDuration(jump)));
     broker_clock_.offset += jump;
-    return WakeBroker();
+    leases_.Sleeps(jump);
+    broker_alarm_.at = kNever;
+    return SetBrokerAlarm();
   }
   Host& host = *hosts_[AnyNode(dice) - kFirstWorker];
   if (host.agent == nullptr) return;
-  Say(absl::StrFormat("! the clock of %s jumps by %s", host.name, FormatDuration(jump)));
+  if (trace_) Say(absl::StrFormat("! the clock of %s jumps by %s", host.name, FormatDuration(jump)));
   host.clock.offset += jump;
   host.alarm.at = kNever;
   SetWorkerAlarm(host);
@@ -145,10 +162,12 @@ void World::StormDisk(Dice& dice) {
 // A worker is told to go by the client, or by signals; it is started again.
 void World::StormDrain(Dice& dice) {
   Host& host = *hosts_[AnyNode(dice) - kFirstWorker];
-  if (dice.Chance(0.5)) return Command(CommandKind::kDrainWorker, {}, host.name);
+  if (dice.Chance(0.5)) {
+    return Command(clients_[kOwner], CommandKind::kDrainWorker, {}, host.name);
+  }
   if (time_.Holds(host.node())) return;
   const bool now = dice.Chance(0.3);
-  Say(absl::StrFormat("! %s is told to stop%s", host.name, now ? " at once" : ""));
+  if (trace_) Say(absl::StrFormat("! %s is told to stop%s", host.name, now ? " at once" : ""));
   StepWorker(host, agent::StopAsked{.kind = now ? agent::StopKind::kNow : agent::StopKind::kDrain});
 }
 

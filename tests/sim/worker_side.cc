@@ -13,6 +13,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr Duration kGrace = seconds(1);
+constexpr Duration kFence = seconds(20);
+
 }  // namespace
 
 void World::StartWorker(std::uint32_t index) {
@@ -35,20 +38,23 @@ void World::StartWorker(std::uint32_t index) {
   config.version = "sim";
   config.offer = *host.offer;
   config.seed = plan_.seed * 100 + next_incarnation_;
-  config.kill_grace = seconds(1);
+  config.kill_grace = kGrace;
+  config.self_fence = kFence;
   config.extra_slots = 2;
   ReadDisk(host, config);
   host.slots.assign(static_cast<std::size_t>(config.offer.cpus) + config.extra_slots, {});
-  Say(absl::StrFormat("%s starts as process %d", host.name, config.pid));
+  if (trace_) Say(absl::StrFormat("%s starts as process %d", host.name, config.pid));
   host.agent = std::make_unique<agent::Agent>(std::move(config));
   host.link = {};
+  host.doom = 0;
+  host.last_word = host.clock.Local(time_.now());
   Dial(host);
 }
 
 // The process ends. `away`: until it is started again; kNever = not at all.
 void World::StopWorker(Host& host, bool proof, Duration away, AttemptId killer) {
   if (host.agent == nullptr) return;
-  Say(absl::StrFormat("%s ends", host.name));
+  if (trace_) Say(absl::StrFormat("%s ends", host.name));
   oracle_.Died(host.name, host.incarnation, killer, time_.now());
   LoseUnwritten(host);
   host.agent.reset();
@@ -63,16 +69,31 @@ void World::StopWorker(Host& host, bool proof, Duration away, AttemptId killer) 
 void World::StepWorker(Host& host, agent::Event event) {
   if (host.agent == nullptr) return;
   agent::Actions actions;
-  host.agent->Step(host.clock.Local(time_.now()), std::move(event), actions);
+  const Instant now = host.clock.Local(time_.now());
+  if (std::holds_alternative<agent::Heard>(event)) host.last_word = now;
+  host.agent->Step(now, std::move(event), actions);
   if (const absl::Status status = host.agent->CheckInvariants(); !status.ok()) {
     Wrong(host.name + ": " + TextOf(status));
   }
+  const bool dies = host.doom > 0 && Faulty() && --host.doom == 0;
+  if (dies) actions.resize(work_.Below(static_cast<std::uint32_t>(actions.size()) + 1));
   const std::uint64_t life = host.life;
   for (agent::Action& action : actions) {
     Perform(host, std::move(action));
     if (host.life != life) return;
   }
+  if (dies) return StopWorker(host, work_.Chance(0.5), host.doom_away, {});
+  JudgeSlots(host);
   SetWorkerAlarm(host);
+}
+
+// A20: what was asked to stop has stopped when its grace is over, or is killed.
+void World::JudgeSlots(const Host& host) {
+  const Instant now = host.clock.Local(time_.now());
+  for (const Slot& slot : host.slots) {
+    if (!slot.attempt.valid() || slot.in_process || slot.asked_to_stop == kNever) continue;
+    if (now >= slot.asked_to_stop + kGrace) Wrong("A20: " + host.name + " lets run on what it has asked to stop");
+  }
 }
 
 void World::SetWorkerAlarm(Host& host) {
@@ -119,9 +140,10 @@ void World::Perform(Host& host, agent::Action action) {
   } else if (std::holds_alternative<agent::Reconnect>(action.body)) {
     Dial(host);
   } else if (const auto* exit = std::get_if<agent::Exit>(&action.body)) {
-    Say(absl::StrFormat("    %s exits with %d: %s", host.name, exit->code, exit->reason));
+    if (trace_) Say(absl::StrFormat("    %s exits with %d: %s", host.name, exit->code, exit->reason));
     while (!host.writing.empty()) DiskIsWritten(host);  // it is waited for
-    StopWorker(host, net_.Chance(0.5), net_.Within(seconds(1), seconds(3)), {});
+    const bool proof = net_.Chance(0.5);
+    StopWorker(host, proof, net_.Within(seconds(1), seconds(3)), {});
   } else if (const auto* note = std::get_if<agent::Note>(&action.body)) {
     if (trace_) Say(absl::StrFormat("    %s notes: %s", host.name, note->text));
   }
@@ -136,6 +158,10 @@ void World::Begin(Host& host, agent::Start start) {
   slot.attempt = execute.attempt;
   slot.task = execute.task;
   slot.in_process = start.in_process;
+  slot.asked_to_stop = kNever;
+  if (host.clock.Local(time_.now()) >= host.last_word + kFence) {
+    Wrong("I12: " + host.name + " starts work for a broker that it has not heard for long");
+  }
   Doing doing = Doing::kSucceed;
   Duration length = work_.Within(std::chrono::microseconds(50), milliseconds(500));
   slot.deaf = false;
@@ -144,7 +170,7 @@ void World::Begin(Host& host, agent::Start start) {
     slot.deaf = script->deaf;
     if (oracle_.Executions(execute.task) <= script->times) doing = script->doing;
   }
-  Say(absl::StrFormat("    %s runs %s try %d", host.name, execute.name, execute.try_number));
+  if (trace_) Say(absl::StrFormat("    %s runs %s try %d", host.name, execute.name, execute.try_number));
   if (doing == Doing::kHang) {
     if (!slot.in_process) return;
     length = seconds(20);
@@ -178,7 +204,8 @@ void World::EndOfSlot(std::uint32_t index, std::uint64_t life, std::uint32_t num
       return StepWorker(host, agent::SlotDied{.slot = number, .exit_code = 0, .signal = SIGSEGV});
     case Doing::kKillWorker: {
       const AttemptId killer = slot.attempt;
-      return StopWorker(host, work_.Chance(0.7), work_.Within(milliseconds(200), seconds(4)), killer);
+      const bool proof = work_.Chance(0.7);
+      return StopWorker(host, proof, work_.Within(milliseconds(200), seconds(4)), killer);
     }
   }
 }
@@ -204,7 +231,9 @@ void World::SlotSays(Host& host, std::uint32_t number, Outcome outcome, bool tra
 // A module that listens ends soon, sometimes with the success that was on its way; a deaf one goes on.
 void World::Terminate(Host& host, std::uint32_t number, AttemptId attempt) {
   Slot& slot = host.slots[number];
-  if (slot.attempt != attempt || slot.deaf) return;
+  if (slot.attempt != attempt) return;
+  slot.asked_to_stop = host.clock.Local(time_.now());
+  if (slot.deaf) return;
   const Duration wait = work_.Within(std::chrono::microseconds(100), milliseconds(200));
   PlanSlot(host, number, wait, work_.Chance(0.2) ? Doing::kSucceed : Doing::kHang, wait);
 }

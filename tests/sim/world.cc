@@ -22,8 +22,8 @@ World::World(const Plan& plan, bool trace)
       oracle_(plan),
       net_(plan.seed * 3 + 1),
       work_(plan.seed * 3 + 2),
-      disk_(plan.seed * 3) {
-  client_runs_.resize(plan_.runs.size());
+      disk_(plan.seed * 3),
+      crowd_(plan.seed * 5 + 4) {
   wires_.resize(kFirstWorker + plan_.offers.size() * 2);
 }
 
@@ -48,7 +48,8 @@ Verdict World::Play() {
     hosts_.push_back(std::move(host));
     time_.At(plan_.joins[i], kNobody, [this, i] { StartWorker(i); });
   }
-  time_.At(start, kClient, [this] { ClientTurn(); });
+  ReceiveClients();
+  if (plan_.compare != kNever) time_.At(plan_.compare, kNobody, [this] { CompareReplay(); });
   PlanWeather();
   time_.At(plan_.quiet, kNobody, [this] { Watch(); });
   const Instant end = plan_.quiet + kPatience;
@@ -60,7 +61,22 @@ Verdict World::Play() {
   }
   if (oracle_.problem().empty()) CompareReplay();
   if (oracle_.problem().empty()) oracle_.CheckEnd();
-  return {oracle_.problem(), time_.now(), hash_, time_.done()};
+  return {oracle_.problem(), time_.now(), hash_, time_.done(), leases_.ended()};
+}
+
+// I11: when nothing is left to do, nothing is left of what was done.
+bool World::IsForgotten(std::string* why) const {
+  const sched::Footprint broker = broker_->Remembers();
+  if (broker.orders > 0) *why = absl::StrFormat("I11: %d orders are not acknowledged", broker.orders);
+  if (broker.data > 0) *why = absl::StrFormat("I11: %d results are held that nobody needs", broker.data);
+  for (const auto& host : hosts_) {
+    if (host->agent == nullptr || host->mortal) continue;
+    const agent::Footprint worker = host->agent->Remembers();
+    if (worker.reports + worker.queued == 0 && worker.data == 0) continue;
+    *why = absl::StrFormat("I11: %s remembers %d reports, %d attempts, %d results", host->name, worker.reports,
+                           worker.queued, worker.data);
+  }
+  return why->empty();
 }
 
 // Whether everything that was to happen has happened; else `why` not.
@@ -70,8 +86,12 @@ bool World::Settled(std::string* why) const {
     return false;
   };
   if (broker_ == nullptr) return waits("the broker is down");
-  for (std::size_t i = 0; i < client_runs_.size(); ++i) {
-    if (!client_runs_[i].ended) return waits(absl::StrFormat("run %d has not ended", i));
+  for (const auto& [id, run] : oracle_.tip().runs()) {
+    if (!HasEnded(run.state)) return waits("run " + RunName(id) + " has not ended");
+  }
+  for (const Client& client : clients_) {
+    if (client.here && !IsServed(client))
+      return waits(absl::StrFormat("client %d has not been told all", client.index));
   }
   if (!batches_.empty() || !release_.empty()) return waits("something is not yet on disk");
   const std::vector<WorkerView> workers = broker_->Workers(broker_clock_.Local(time_.now()));
@@ -87,7 +107,8 @@ bool World::Settled(std::string* why) const {
     if (host->recorded < host->newest_report) return waits(host->name + " has unrecorded reports");
     if (!host->disk.empty() || !host->writing.empty()) return waits(host->name + " still has reports on disk");
   }
-  return true;
+  why->clear();
+  return IsForgotten(why);
 }
 
 void World::Watch() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One schedule: a broker's lives, workers, a client, the network between them and the disk, in virtual time. The brains
+// One schedule: a broker's lives, workers, clients, the network between them and the disk, in virtual time. The brains
 // are the real ones; everything else is made of dice. One object, its functions grouped by file.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -12,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "leases.h"
 #include "millrace/agent/agent.h"
 #include "millrace/sched/scheduler.h"
 #include "millrace/serve/release_queue.h"
@@ -26,6 +28,7 @@ struct Verdict {
   Instant at{};
   std::uint64_t hash = 0;  // of everything that happened
   std::uint64_t deeds = 0;
+  std::uint64_t leases = 0;  // that were judged when they ended
 };
 
 class World {
@@ -38,8 +41,12 @@ class World {
   static constexpr std::uint64_t kBrokerIdentity = 4711;
   static constexpr std::uint32_t kNobody = 0;
   static constexpr std::uint32_t kBroker = 1;
-  static constexpr std::uint32_t kClient = 2;
-  static constexpr std::uint32_t kFirstWorker = 3;
+  static constexpr std::uint32_t kFirstClient = 2;
+  static constexpr std::uint32_t kOwner = 0;    // clients: submits, and stays until all is over
+  static constexpr std::uint32_t kGuest = 1;    // submits some of it again, and may go away for good
+  static constexpr std::uint32_t kWatcher = 2;  // follows everything, row by row
+  static constexpr std::uint32_t kClients = 3;
+  static constexpr std::uint32_t kFirstWorker = kFirstClient + kClients;
 
   // A process's own idea of the time.
   struct Clock {
@@ -49,6 +56,9 @@ class World {
       return Instant(
                  Duration(static_cast<Duration::rep>(static_cast<double>(global.time_since_epoch().count()) * rate))) +
              offset;
+    }
+    Duration Lasts(Duration global) const {
+      return Duration(static_cast<Duration::rep>(static_cast<double>(global.count()) * rate));
     }
     Instant Global(Instant local) const {
       const Duration since = (local - offset).time_since_epoch();
@@ -82,6 +92,7 @@ class World {
     TaskRef task;
     bool in_process = false;
     bool deaf = false;
+    Instant asked_to_stop = kNever;  // by its worker's clock
   };
   using DiskWork = std::variant<agent::Keep, agent::Erase>;
   struct Host {  // of a worker
@@ -102,17 +113,37 @@ class World {
     std::map<AttemptId, AttemptReport> disk;  // outlives the process
     std::deque<DiskWork> writing;             // on its way there, in order
     Instant disk_free{};
+    Instant last_word{};     // of the broker, by its own clock
+    std::uint32_t doom = 0;  // dies in so many steps; 0 = does not
+    Duration doom_away{};    // ... for so long
     std::uint32_t node() const { return kFirstWorker + index; }
   };
   struct Batch {                   // on its way to the disk
     std::size_t journal = 0;       // length of the journal when it is there
     JournalPosition position = 0;  // of its last record in this life
   };
-  struct ClientRun {
+  struct Told {  // what a client knows of a run
     RunId run;
     bool ended = false;
     bool cancel_answered = false;
-    std::uint64_t since = 0;
+  };
+  struct Watched {              // what the watcher knows
+    std::uint64_t since = 0;    // the page it has come to
+    std::uint64_t request = 0;  // that it waits for; 0 = none
+    bool complete = false;      // the run has ended, and all its rows have come
+    std::map<std::uint32_t, Outcome> rows;
+  };
+  struct Client {
+    std::uint32_t index = kOwner;
+    bool here = false;
+    PeerId link;
+    bool welcome = false;
+    std::uint64_t requests = 0;
+    std::vector<Told> told;                        // by planned run
+    std::map<std::uint64_t, std::size_t> submits;  // request -> planned run
+    std::map<std::uint64_t, std::size_t> cancels;
+    std::map<RunId, Watched> watched;
+    std::uint32_t node() const { return kFirstClient + index; }
   };
 
   // ---- world.cc ----
@@ -122,11 +153,14 @@ class World {
   void Wrong(std::string what) { oracle_.Wrong(std::move(what)); }
   bool Faulty() const { return time_.now() < plan_.quiet; }
   bool Settled(std::string* why) const;
+  bool IsForgotten(std::string* why) const;
   void Watch();
 
   // ---- broker_side.cc ----
   void StartBroker();
   void CrashBroker(bool keep_all, Duration away);
+  void TearBatch(std::size_t from, std::size_t to);
+  void Judge(const sched::Actions& actions, Instant now);
   void StepBroker(sched::Event event);
   void HearAtBroker(PeerId peer, Message message, bool heartbeat);
   void WakeBroker();
@@ -137,7 +171,11 @@ class World {
   void Perform(sched::Action action);
   void AskCache(const sched::Recall& recall);
   void CompareReplay();
+  void CompareFold(sched::Scheduler& replayed, Instant now);
+  void ReplayNonsense(sched::Scheduler& replayed) const;
   sched::Config BrokerConfig() const;
+  void JudgeBounds();
+  std::size_t OpenLinks() const;
   std::vector<TaskView> RowsOf(sched::Scheduler& brain, RunId run, Instant now, bool* wrote) const;
 
   // ---- worker_side.cc ----
@@ -145,6 +183,7 @@ class World {
   void StopWorker(Host& host, bool proof, Duration away, AttemptId killer);
   void StepWorker(Host& host, agent::Event event);
   void SetWorkerAlarm(Host& host);
+  void JudgeSlots(const Host& host);
   void WakeWorker(std::uint32_t index, std::uint64_t life, std::uint64_t ticket);
   void Perform(Host& host, agent::Action action);
   void Begin(Host& host, agent::Start start);
@@ -174,12 +213,25 @@ class World {
   bool Cut(std::uint32_t node, Channel channel, Direction direction, Instant& from) const;
   Message ThroughCodec(const Message& message);
   void Impersonate(PeerId peer, const Report& report);
+  void SpeakAsImpostor(const Report& report);
+  bool IsClient(std::uint32_t node) const { return node >= kFirstClient && node < kFirstWorker; }
 
   // ---- client_side.cc ----
-  void ClientTurn();
-  void HearAtClient(const Message& message);
-  void AskAbout(std::size_t index);
-  void Command(CommandKind kind, RunId run, std::string target);
+  void ReceiveClients();
+  void ClientTurn(std::uint32_t index);
+  bool IsConnected(Client& client);
+  bool Wants(const Client& client, std::size_t run) const;
+  bool IsServed(const Client& client) const;
+  void AskAbout(Client& client, std::size_t index);
+  void Command(Client& client, CommandKind kind, RunId run, std::string target);
+  void HearAtClient(Client& client, const Message& message);
+  void HearNotFound(const Client& client, const Answer& answer);
+  void Leave(Client& client);
+  // ---- watcher.cc ----
+  void WatcherTurn(Client& client);
+  void AskForPage(Client& client, RunId run, Watched& watched);
+  void HearAtWatcher(Client& client, const Answer& answer);
+  void CheckPicture(RunId run, const Watched& watched);
 
   // ---- weather.cc ----
   void PlanWeather();
@@ -205,7 +257,8 @@ class World {
   Oracle oracle_;
   Dice net_;
   Dice work_;
-  Dice disk_;  // of the workers
+  Dice disk_;   // of the workers
+  Dice crowd_;  // of the clients
   std::uint64_t hash_ = 0xcbf29ce484222325U;
   bool over_ = false;
 
@@ -220,7 +273,12 @@ class World {
   Instant disk_full_until_{};
   std::map<std::string, Payload> cache_;
   Duration unix_at_zero_{};
+  Leases leases_;
+  std::uint32_t doom_ = 0;  // it dies in so many steps, while it acts; 0 = it does not
+  Duration doom_away_{};
+  std::uint64_t steps_ = 0;
   SessionId impostor_session_;
+  bool impostor_speaks_ = false;
   const Report* impostor_ = nullptr;  // what somebody else is saying again in this step
 
   // ---- the others ----
@@ -229,13 +287,7 @@ class World {
   std::vector<Link> links_;  // by peer
   std::vector<Wire> wires_;  // by node
 
-  PeerId client_link_;
-  std::uint64_t client_dial_ = 0;
-  bool client_welcome_ = false;
-  std::uint64_t requests_ = 0;
-  std::vector<ClientRun> client_runs_;
-  std::map<std::uint64_t, std::size_t> submits_;  // request -> run
-  std::map<std::uint64_t, std::size_t> cancels_;
+  std::array<Client, kClients> clients_;
 };
 
 }  // namespace millrace::sim

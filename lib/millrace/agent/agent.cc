@@ -17,6 +17,9 @@ Agent::~Agent() = default;
 void Agent::Step(Instant now, Event event, Actions& actions) { state_->Step(now, std::move(event), actions); }
 Instant Agent::NextWake() const { return state_->NextWake(); }
 absl::Status Agent::CheckInvariants() const { return state_->CheckInvariants(); }
+Footprint Agent::Remembers() const {
+  return {.reports = state_->outbox.size(), .queued = state_->backlog.size(), .data = state_->data.size()};
+}
 
 Agent::State::State(Config c, std::vector<AttemptReport> restored)
     : config(std::move(c)), random(config.seed), slots(config.offer.cpus, config.extra_slots) {

@@ -25,6 +25,7 @@ class Agent {
 
   // Internal if slots, held attempts and outbox disagree; run after every step in tests.
   absl::Status CheckInvariants() const;
+  Footprint Remembers() const;
 
  private:
   struct State;

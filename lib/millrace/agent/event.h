@@ -3,6 +3,7 @@
 // performs the actions, in their order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +39,13 @@ struct Config {
   bool keeps_outbox = false;               // on disk: Keep and Erase are performed
   std::vector<AttemptReport> restored;     // what an earlier process of this worker has left there, and
   std::uint64_t restored_from = 0;         // whose attempts these are (Welcome.broker)
+};
+
+// How much the brain remembers of what comes and goes, so that a test can say that it does go.
+struct Footprint {
+  std::size_t reports = 0;  // not recorded
+  std::size_t queued = 0;   // attempts
+  std::size_t data = 0;     // dependencies' results
 };
 
 // ---- events ---------------------------------------------------------------------------------------------------------

@@ -242,16 +242,31 @@ void Core::SetPhase(Run& run, std::uint32_t task, Phase phase) {
     run.tasks.phase[task] = phase;
     if (old == Phase::kQueued) {
       const std::uint32_t queue = QueueOf(run, task);
-      if (--classes_[queue].queued == 0) {
-        classes_[queue].queue.Clear();
-        active_.erase(queue);
-      }
       run.tasks.Set(task, TaskFlag::kInSolo, false);
+      LeaveQueue(queue);
     }
     // The end may also come before a pause that was already decided on has begun.
     if (old == Phase::kBackingOff || old == Phase::kRecalling || phase == Phase::kEnded) run.wake.erase(task);
   }
   MarkChanged(run, task);
+}
+
+// Entries of tasks that left otherwise than by the top (cancelled, found in the cache) must not pile up behind one that
+// waits: they are swept when they outnumber those that count.
+void Core::LeaveQueue(std::uint32_t queue) {
+  Capability& capability = classes_[queue];
+  if (--capability.queued == 0) {
+    capability.queue.Clear();
+    active_.erase(queue);
+    return;
+  }
+  if (capability.queue.entries().size() <= MostEntries(capability)) return;
+  capability.queue.Sweep([this, queue](const ReadyEntry& entry) { return IsQueuedIn(entry.key, queue); });
+}
+
+bool Core::IsQueuedIn(TaskKey key, std::uint32_t queue) const {
+  const Run* run = RunAt(key.run);
+  return run != nullptr && run->tasks.phase[key.task] == Phase::kQueued && QueueOf(*run, key.task) == queue;
 }
 
 void Core::MarkChanged(Run& run, std::uint32_t task) {

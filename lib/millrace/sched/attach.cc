@@ -204,7 +204,7 @@ void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& k
 void Core::Reattach(Session& session, PeerId peer, const Hello& hello) {
   const bool before = session.Serving();
   if (session.peer.valid() && session.peer != peer) {
-    peers_.erase(session.peer);
+    ForgetPeer(session.peer);
     actions_->push_back({.after = 0, .body = Disconnect{.peer = session.peer}});
   }
   if (session.link == Link::kAway) {
@@ -278,6 +278,13 @@ void Core::Welcomed(Session& session, std::vector<AttemptId> keep, std::vector<A
   Arm(session);
 }
 
+void Core::ForgetPeer(PeerId peer) {
+  const auto it = peers_.find(peer);
+  if (it == peers_.end()) return;
+  if (it->second.stale.valid()) stale_.erase(it->second.stale);
+  peers_.erase(it);
+}
+
 void Core::OnPeerGone(const PeerGone& event) {
   for (const auto& session : sessions_) {
     if (session != nullptr && session->challenger && session->challenger->peer == event.peer) {
@@ -287,8 +294,7 @@ void Core::OnPeerGone(const PeerGone& event) {
   const auto it = peers_.find(event.peer);
   if (it == peers_.end()) return;
   const std::uint32_t index = it->second.session;
-  if (it->second.stale.valid()) stale_.erase(it->second.stale);
-  peers_.erase(it);
+  ForgetPeer(event.peer);
   if (index == kNone || sessions_[index]->peer != event.peer) return;
   Session& session = *sessions_[index];
   session.peer = {};

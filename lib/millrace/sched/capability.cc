@@ -21,6 +21,8 @@ void ReadyQueue::Pop() {
   heap_.pop_back();
 }
 
+void ReadyQueue::Restore() { std::make_heap(heap_.begin(), heap_.end(), GoesAfter); }
+
 std::uint32_t CapabilityTable::Intern(const CapabilityKey& key, Instant now, bool* fresh) {
   const auto it = index_.find(key);
   *fresh = it == index_.end();

@@ -28,18 +28,25 @@ constexpr bool GoesBefore(const ReadyEntry& a, const ReadyEntry& b) {
   return a.key < b.key;
 }
 
-// A binary heap. Entries of tasks that have ended meanwhile stay until they come to the top; the owner drops them
-// there.
+// A binary heap. Entries of tasks that have ended meanwhile stay until they come to the top, where the owner drops
+// them, or until they are too many for the owner.
 class ReadyQueue {
  public:
   void Push(const ReadyEntry& entry);
   void Pop();
+  // Drops the entries for which `is_live` is false.
+  template <class IsLive>
+  void Sweep(IsLive&& is_live) {
+    std::erase_if(heap_, [&](const ReadyEntry& entry) { return !is_live(entry); });
+    Restore();
+  }
   const ReadyEntry& Top() const { return heap_.front(); }
   bool Empty() const { return heap_.empty(); }
   void Clear() { heap_.clear(); }
   const std::vector<ReadyEntry>& entries() const { return heap_; }
 
  private:
+  void Restore();
   std::vector<ReadyEntry> heap_;
 };
 
@@ -66,6 +73,9 @@ struct Capability {
 
   ModuleSpec Module() const { return {.name = key.module, .fingerprint = key.fingerprint, .version = {}}; }
 };
+
+// How many entries a queue may have for its live ones.
+inline std::size_t MostEntries(const Capability& capability) { return 2 * std::size_t{capability.queued} + 32; }
 
 class CapabilityTable {
  public:

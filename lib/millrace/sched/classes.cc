@@ -78,11 +78,7 @@ void Core::SessionServing(Session& session, bool before) {
 const ReadyEntry* Core::TopOf(std::uint32_t capability) {
   ReadyQueue& queue = classes_[capability].queue;
   while (!queue.Empty()) {
-    const TaskKey key = queue.Top().key;
-    const Run* run = RunAt(key.run);
-    const bool live =
-        run != nullptr && run->tasks.phase[key.task] == Phase::kQueued && QueueOf(*run, key.task) == capability;
-    if (live) return &queue.Top();
+    if (IsQueuedIn(queue.Top().key, capability)) return &queue.Top();
     queue.Pop();
   }
   return nullptr;
@@ -146,11 +142,8 @@ void Core::FailStuck(Run& run, std::uint32_t task) {
 void Core::FailStuckClass(std::uint32_t capability) {
   std::vector<TaskKey> stuck;
   for (const ReadyEntry& entry : classes_[capability].queue.entries()) {
-    const Run* run = RunAt(entry.key.run);
-    if (run == nullptr || run->tasks.phase[entry.key.task] != Phase::kQueued) continue;
-    if (QueueOf(*run, entry.key.task) == capability && StuckAt(*run, entry.key.task) <= now_) {
-      stuck.push_back(entry.key);
-    }
+    if (!IsQueuedIn(entry.key, capability)) continue;
+    if (StuckAt(*RunAt(entry.key.run), entry.key.task) <= now_) stuck.push_back(entry.key);
   }
   std::sort(stuck.begin(), stuck.end());
   for (const TaskKey key : stuck) {

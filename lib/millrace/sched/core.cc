@@ -42,6 +42,7 @@ void Core::Step(Instant now, Event event, Actions& actions) {
   Rebalance();
   FlushOrders();
   AnnounceRuns();
+  SweepTimers();
   PruneTimers();
   actions_ = nullptr;
 }
@@ -297,6 +298,14 @@ void Core::PruneTimers() {
     }
     timers_.Push({.at = due, .kind = top.kind, .a = top.a, .b = top.b});
   }
+}
+
+// Entries that are stale long before their time (of a back-off of an hour whose task was cancelled, of a class whose
+// workers come and go) must not pile up.
+void Core::SweepTimers() {
+  if (timers_.size() <= timers_swept_at_) return;
+  timers_.Sweep([this](const Timer& timer) { return DueOf(timer) == kNever; });
+  timers_swept_at_ = 2 * timers_.size() + 64;
 }
 
 // Tells watchers which runs have changed: at once, then at most every 50 ms, and always at the end.

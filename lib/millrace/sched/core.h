@@ -51,6 +51,9 @@ class Core {
   absl::StatusOr<std::vector<std::string>> Explain(RunId run, std::string_view task, Instant now) const;
   // invariants.cc
   absl::Status CheckInvariants() const;
+  Footprint Remembers() const;
+  // durable.cc
+  absl::Status CheckSameAs(const Core& other) const;
 
  private:
   struct Peer {
@@ -84,6 +87,7 @@ class Core {
   Instant DueOf(const Timer& timer) const;
   void Fire(const Timer& timer);
   void PruneTimers();
+  void SweepTimers();
   void NoticeStall();
   void AnnounceRuns();
   Run* FindRun(RunId id) const;
@@ -105,6 +109,8 @@ class Core {
   void ListPending(Run& run, std::uint32_t task);
   void ListUnsettled(Run& run);
   std::uint32_t QueueOf(const Run& run, std::uint32_t task) const;
+  void LeaveQueue(std::uint32_t queue);
+  bool IsQueuedIn(TaskKey key, std::uint32_t queue) const;
 
   // ---- settle.cc: what follows from what has ended ----
   void Settle();
@@ -149,6 +155,7 @@ class Core {
   void Refuse(PeerId peer, RefusalCode code, std::string reason, bool retryable = false);
   void OnPong(PeerId peer, const Pong& pong);
   void RefuseChallenger(Session& session);
+  void ForgetPeer(PeerId peer);
   void OnPeerGone(const PeerGone& event);
   void OnGoodbye(PeerId peer, const Goodbye& goodbye);
 
@@ -247,6 +254,13 @@ class Core {
   absl::Status CheckTask(const Run& run, std::uint32_t task) const;
   absl::Status CheckSession(const Session& session) const;
   absl::Status CheckQueues() const;
+  absl::Status CheckConnections() const;
+  absl::Status CheckBounds() const;
+  // durable.cc
+  absl::Status CheckSameRun(const Run& run, const Core& other, const Run& twin) const;
+  absl::Status CheckSameTask(const Run& run, const Core& other, const Run& twin, std::uint32_t task) const;
+  AttemptId CurrentAttempt(const Run& run, std::uint32_t task) const;
+  std::string WorkerOf(const Run& run, std::uint32_t task) const;
 
   Config config_;
   Random random_;
@@ -297,6 +311,7 @@ class Core {
   bool rebalance_ = false;
 
   Timers timers_;
+  std::size_t timers_swept_at_ = 64;  // when there are more, those that mean nothing any more are dropped
   Instant next_beacon_{};
   std::uint64_t beacons_ = 0;
 

@@ -3,6 +3,7 @@
 // performs the actions, in their order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -38,6 +39,13 @@ struct Config {
   Duration run_retention = std::chrono::hours(24);  // ended runs are kept for queries this long, and
   std::uint32_t runs_kept = 1000;                   // this many of them
   std::uint64_t identity = 0;  // of the data that the attempts' ids are counted in (store/epoch.h); 0 = not known
+};
+
+// How much the brain remembers of what comes and goes, so that a test can say that it does go.
+struct Footprint {
+  std::size_t peers = 0;   // connections
+  std::size_t orders = 0;  // not acknowledged
+  std::size_t data = 0;    // dependencies' results, by worker that holds them or has yet to be told to forget them
 };
 
 // ---- events ---------------------------------------------------------------------------------------------------------

@@ -31,9 +31,82 @@ absl::Status Core::CheckInvariants() const {
       waiting += attempts_[at].taking_back ? 0 : 1;
     }
   }
+  MILLRACE_RETURN_IF_ERROR(CheckConnections());
+  MILLRACE_RETURN_IF_ERROR(CheckBounds());
   if (waiting != waiting_) return Internal("%d attempts wait at workers, counted %d", waiting, waiting_);
   if (reserved != reserved_) return Internal("%d workers are reserved, counted %d", reserved, reserved_);
   return CheckQueues();
+}
+
+// What is known by a connection or a session is known of one that is.
+absl::Status Core::CheckConnections() const {
+  for (const auto& [peer, known] : peers_) {
+    const Session* session = known.session == kNone ? nullptr : sessions_[known.session].get();
+    if (known.session != kNone && session == nullptr) return Internal("peer %d has no session", peer.value);
+    const auto stale = stale_.find(known.stale);
+    if (known.stale.valid() && (stale == stale_.end() || stale->second != peer)) {
+      return Internal("peer %d: its lost session is not known", peer.value);
+    }
+  }
+  for (const auto& [session, peer] : stale_) {
+    if (!peers_.contains(peer)) return Internal("session %d is kept for a connection that is gone", session.value);
+  }
+  for (const auto& [name, index] : lost_) {
+    if (sessions_[index] == nullptr || sessions_[index]->link != Link::kLost)
+      return Internal("%s is not lost", name.first);
+  }
+  if (session_index_.size() != holders_.size()) return Internal("names and sessions disagree");
+  return absl::OkStatus();
+}
+
+// Nothing is kept for longer than something else that lives needs it.
+absl::Status Core::CheckBounds() const {
+  std::size_t tasks = 0;
+  std::size_t runs = 0;
+  for (const auto& run : runs_) {
+    tasks += run == nullptr ? 0 : run->tasks.size();
+    runs += run == nullptr ? 0 : 1;
+  }
+  const std::size_t waiters = 2 * tasks + 2 * runs + sessions_.size() + classes_.size() + 2;
+  if (timers_.size() > 2 * waiters + 64) return Internal("%d timers for %d that may wait", timers_.size(), waiters);
+  for (const auto& session : sessions_) {
+    if (session == nullptr) continue;
+    if (session->link == Link::kLost && now_ >= session->lost_at + 2 * config_.lease) {
+      return Internal("%s is remembered for longer than two leases", session->name);
+    }
+    for (const TaskKey key : session->data) {
+      if (!data_holders_.contains(key)) return Internal("%s holds a result that nobody knows of", session->name);
+    }
+  }
+  for (const auto& [key, holders] : data_holders_) {
+    const Run* run = RunAt(key.run);
+    if (run == nullptr || run->tasks.open_dependants[key.task] == 0) return Internal("a result is held for nobody");
+    if (holders.empty()) return Internal("a result is held by nobody");
+  }
+  // An attempt that nobody holds is one that its worker may still claim.
+  std::size_t unclaimed = 0;
+  for (const auto& [name, ids] : orphans_) {
+    for (const AttemptId id : ids) {
+      const std::uint32_t index = attempts_.Find(id);
+      unclaimed += index != kNone && attempts_[index].session == kNone ? 1 : 0;
+    }
+  }
+  std::size_t held = 0;
+  for (const auto& session : sessions_) held += session == nullptr ? 0 : session->held;
+  if (held + unclaimed != attempts_.count()) {
+    return Internal("of %d attempts %d are held, and %d may be claimed", attempts_.count(), held, unclaimed);
+  }
+  return absl::OkStatus();
+}
+
+Footprint Core::Remembers() const {
+  Footprint footprint{.peers = peers_.size(), .orders = 0, .data = 0};
+  for (const auto& session : sessions_) {
+    if (session == nullptr) continue;
+    footprint.orders += session->unacked.size();
+    footprint.data += session->data.size() + session->to_forget.size();
+  }
+  return footprint;
 }
 
 absl::Status Core::CheckRun(const Run& run) const {
@@ -49,17 +122,21 @@ absl::Status Core::CheckRun(const Run& run) const {
       ++open;
     }
     ignored += run.tasks.Has(task, TaskFlag::kIgnored) ? 1 : 0;
-    MILLRACE_RETURN_IF_ERROR(Annotate(CheckTask(run, task), RunName(run.id) + " " + run.Spec(task).name));
+    if (const absl::Status status = CheckTask(run, task); !status.ok()) {
+      return Annotate(status, RunName(run.id) + " " + run.Spec(task).name);
+    }
   }
-  const std::string name = RunName(run.id);
-  if (phases != run.by_phase) return Internal("run %s: the phases are miscounted", name);
-  if (outcomes != run.by_outcome) return Internal("run %s: the outcomes are miscounted", name);
-  if (ignored != run.ignored || open != run.open) return Internal("run %s: ignored or open are miscounted", name);
-  if (HasEnded(run.state) != (open == 0)) return Internal("run %s: %d tasks are open, state disagrees", name, open);
-  if (!run.pending.empty()) return Internal("run %s: tasks are pending after the step", name);
+  if (phases != run.by_phase) return Internal("run %s: the phases are miscounted", RunName(run.id));
+  if (outcomes != run.by_outcome) return Internal("run %s: the outcomes are miscounted", RunName(run.id));
+  if (ignored != run.ignored || open != run.open)
+    return Internal("run %s: ignored or open are miscounted", RunName(run.id));
+  if (HasEnded(run.state) != (open == 0))
+    return Internal("run %s: %d tasks are open, state disagrees", RunName(run.id), open);
+  if (!run.pending.empty()) return Internal("run %s: tasks are pending after the step", RunName(run.id));
   if (run.state == RunState::kSucceeded) {
     const std::uint32_t good = run.Of(Outcome::kSucceeded) + run.Of(Outcome::kCached) + run.Of(Outcome::kSkipped);
-    if (good + run.ignored != run.tasks.size()) return Internal("run %s is green without good outcomes", name);
+    if (good + run.ignored != run.tasks.size())
+      return Internal("run %s is green without good outcomes", RunName(run.id));
   }
   return absl::OkStatus();
 }
@@ -152,11 +229,14 @@ absl::Status Core::CheckQueues() const {
     const Capability& capability = classes_[index];
     std::uint32_t live = 0;
     for (const ReadyEntry& entry : capability.queue.entries()) {
-      const Run* run = RunAt(entry.key.run);
-      if (run == nullptr || run->tasks.phase[entry.key.task] != Phase::kQueued) continue;
-      if (QueueOf(*run, entry.key.task) != index) continue;
+      if (!IsQueuedIn(entry.key, index)) continue;
       ++live;
-      if (++entries[entry.key] > 1) return Internal("'%s' is queued twice", run->Spec(entry.key.task).name);
+      if (++entries[entry.key] > 1) {
+        return Internal("'%s' is queued twice", RunAt(entry.key.run)->Spec(entry.key.task).name);
+      }
+    }
+    if (capability.queue.entries().size() > MostEntries(capability)) {
+      return Internal("class %d has %d entries for %d queued tasks", index, capability.queue.entries().size(), live);
     }
     if (live != capability.queued)
       return Internal("class %d has %d queued, counted %d", index, live, capability.queued);

@@ -143,7 +143,12 @@ void Core::Arm(Session& session) {
 void Core::CheckSessions(const std::vector<std::uint32_t>& due) {
   if (SuspectOurselves(due)) {
     for (const std::uint32_t index : due) {
-      if (sessions_[index] != nullptr) Arm(*sessions_[index]);
+      if (sessions_[index] == nullptr) continue;
+      if (sessions_[index]->link == Link::kLost) {
+        CheckSession(*sessions_[index]);
+      } else {
+        Arm(*sessions_[index]);
+      }
     }
     return;
   }

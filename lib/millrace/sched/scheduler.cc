@@ -29,5 +29,9 @@ absl::StatusOr<std::vector<std::string>> Scheduler::Explain(RunId run, std::stri
   return state_->core.Explain(run, task, now);
 }
 absl::Status Scheduler::CheckInvariants() const { return state_->core.CheckInvariants(); }
+absl::Status Scheduler::CheckSameAs(const Scheduler& replayed) const {
+  return state_->core.CheckSameAs(replayed.state_->core);
+}
+Footprint Scheduler::Remembers() const { return state_->core.Remembers(); }
 
 }  // namespace millrace::sched

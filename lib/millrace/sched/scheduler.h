@@ -3,6 +3,7 @@
 // file inside; the same events give the same actions. docs/architecture.md tells the trip of one task through it.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,9 @@ class Scheduler {
 
   // Internal if any of the tables disagree with each other; run after every step in tests.
   absl::Status CheckInvariants() const;
+  // Internal if `replayed`, which was given the journal of this one, knows anything else that is durable.
+  absl::Status CheckSameAs(const Scheduler& replayed) const;
+  Footprint Remembers() const;
 
  private:
   struct State;

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "millrace/base/time.h"
@@ -41,7 +43,22 @@ class Timers {
     heap_.pop_back();
     return timer;
   }
+  // Drops the entries for which `is_stale` is true and, of those that wait for the same, all but the first; `is_stale`
+  // must not depend on which of them is looked at.
+  template <class IsStale>
+  void Sweep(IsStale&& is_stale) {
+    std::erase_if(heap_, is_stale);
+    std::sort(heap_.begin(), heap_.end(), [](const Timer& x, const Timer& y) {
+      return std::tie(x.kind, x.a, x.b, x.at) < std::tie(y.kind, y.a, y.b, y.at);
+    });
+    const auto same = [](const Timer& x, const Timer& y) {
+      return std::tie(x.kind, x.a, x.b) == std::tie(y.kind, y.a, y.b);
+    };
+    heap_.erase(std::unique(heap_.begin(), heap_.end(), same), heap_.end());
+    std::make_heap(heap_.begin(), heap_.end(), Later);
+  }
   bool Empty() const { return heap_.empty(); }
+  std::size_t size() const { return heap_.size(); }
   const Timer& Top() const { return heap_.front(); }
   Instant Next() const { return heap_.empty() ? kNever : heap_.front().at; }
 

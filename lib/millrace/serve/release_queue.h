@@ -2,20 +2,19 @@
 // Holds each action of the scheduler until the record it depends on is durable, keeping their order.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <tuple>
 #include <utility>
-#include <variant>
-#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "millrace/sched/event.h"
 
 namespace millrace::serve {
 
 class ReleaseQueue {
  public:
-  void Add(sched::Actions actions) {
-    for (sched::Action& action : actions) (MayOvertake(action) ? free_ : waiting_).push_back(std::move(action));
-  }
+  void Add(sched::Actions actions);
   // The position every Append so far got: the n-th one is n.
   JournalPosition NextPosition() { return ++appended_; }
   void SetDurable(JournalPosition position) { durable_ = position; }
@@ -27,30 +26,22 @@ class ReleaseQueue {
   template <class Perform>
   void Release(Perform&& perform) {
     for (sched::Action& action : std::exchange(free_, {})) perform(std::move(action));
-    while (!waiting_.empty() && waiting_.front().after <= durable_) {
-      sched::Action action = std::move(waiting_.front());
-      waiting_.pop_front();
-      perform(std::move(action));
-    }
+    while (MayGo()) perform(TakeFirst());
   }
   bool empty() const { return waiting_.empty() && free_.empty(); }
+  std::size_t size() const { return waiting_.size() + free_.size(); }
 
  private:
-  static bool MayOvertake(const sched::Action& action) {
-    if (action.after != 0) return false;
-    if (const auto* broadcast = std::get_if<sched::Broadcast>(&action.body)) {
-      return std::holds_alternative<Beacon>(broadcast->message);
-    }
-    const auto* send = std::get_if<sched::Send>(&action.body);
-    if (send == nullptr) return false;
-    // A client's welcome, too, which its first answer must not overtake; a worker's says which attempts it keeps.
-    const auto* welcome = std::get_if<Welcome>(&send->message);
-    return (welcome != nullptr && !welcome->session.valid()) || std::holds_alternative<Pong>(send->message) ||
-           std::holds_alternative<Answer>(send->message);
-  }
+  using OrderKey = std::tuple<PeerId, SessionId, std::uint64_t>;
+
+  bool MayGo() const;
+  sched::Action TakeFirst();
 
   std::deque<sched::Action> free_;
   std::deque<sched::Action> waiting_;
+  // Those among them that are numbered. The scheduler says them again and again while it hears no answer; while a disk
+  // is full none can come, and only the first one of each is kept.
+  absl::flat_hash_set<OrderKey> orders_;
   JournalPosition appended_ = 0;
   JournalPosition durable_ = 0;
 };

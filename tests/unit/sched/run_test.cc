@@ -270,6 +270,21 @@ TEST(RunTest, A38_ACacheHitEndsTheTaskAndAMissIsRemembered) {
   EXPECT_EQ(rig.Ask(QueryKind::kResult, "hit").result.bytes.view(), "old");
 }
 
+// The rig checks after every step how many entries and timers there are. One task waits, so that its queue is never
+// empty.
+TEST(RunTest, WhatIsCancelledBehindATaskThatWaitsDoesNotPileUp) {
+  Rig rig;
+  rig.Submit(Job().Task("waits").spec);
+  Job many;
+  for (int i = 0; i < 100; ++i) many.Task("t" + std::to_string(i));
+  for (int again = 0; again < 10; ++again) {
+    rig.Submit(many.spec);
+    rig.Tell(CommandKind::kCancelRun);
+    EXPECT_EQ(rig.Run().state, RunState::kCancelled);
+  }
+  EXPECT_EQ(rig.scheduler->Broker(rig.now).tasks_ready, 1u);
+}
+
 TEST(RunTest, A38_ASilentCacheNeverHoldsATaskUp) {
   Rig rig;
   rig.Join("w1");

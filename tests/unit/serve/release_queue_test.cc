@@ -79,6 +79,7 @@ TEST(ReleaseQueueTest, SignsOfLifeAndAnswersThatRestOnNothingDoNotWait) {
              {0, sched::Broadcast{Beacon{}}},
              {0, sched::Broadcast{Changed{}}},
              {0, sched::Send{PeerId{1}, Pong{}}},
+             {0, sched::Send{PeerId{1}, Ping{}}},
              {0, sched::Send{PeerId{1}, Recorded{}}},
              {0, sched::Send{PeerId{1}, Welcome{}}},
              {0, sched::Send{PeerId{1}, WorkerWelcome()}},
@@ -92,13 +93,46 @@ TEST(ReleaseQueueTest, SignsOfLifeAndAnswersThatRestOnNothingDoNotWait) {
   };
   queue.Release(note);
   const auto index = [](const Message& message) { return message.index(); };
-  EXPECT_THAT(kinds, ElementsAre(index(Beacon{}), index(Pong{}), index(Welcome{}), index(Answer{})));
+  EXPECT_THAT(kinds, ElementsAre(index(Beacon{}), index(Pong{}), index(Ping{}), index(Welcome{}), index(Answer{})));
   EXPECT_FALSE(queue.empty());
   kinds.clear();
   queue.SetDurable(1);
   queue.Release(note);
   EXPECT_THAT(kinds, ElementsAre(index(Changed{}), index(Recorded{}), index(Welcome{}), index(Answer{})));
   EXPECT_TRUE(queue.empty());
+}
+
+// What still comes over a connection that was replaced must not be heard: the worker would seem to have gone back to
+// it.
+TEST(ReleaseQueueTest, AConnectionThatWasReplacedIsClosedAtOnce) {
+  ReleaseQueue queue;
+  queue.Add({Say("waits", 1), {0, sched::Disconnect{PeerId{1}}}});
+  std::size_t closed = 0;
+  queue.Release([&closed](const sched::Action& action) {
+    closed += std::holds_alternative<sched::Disconnect>(action.body) ? 1 : 0;
+  });
+  EXPECT_EQ(closed, 1u);
+  EXPECT_EQ(queue.size(), 1u);
+}
+
+sched::Action OrderTo(std::uint64_t peer, std::uint64_t session, std::uint64_t number) {
+  return {1, sched::Send{PeerId{peer}, Cancel{.session = {session}, .number = number, .attempts = {}}}};
+}
+
+// Orders are said again while nobody answers, and nobody can while they wait here: a disk that is full for hours must
+// not fill the memory.
+TEST(ReleaseQueueTest, AnOrderWaitsOnlyOnceOnEachConnection) {
+  ReleaseQueue queue;
+  for (int again = 0; again < 100; ++again) {
+    queue.Add({OrderTo(1, 1, 1), OrderTo(1, 1, 2), OrderTo(2, 1, 2), OrderTo(1, 2, 1)});
+  }
+  EXPECT_EQ(queue.size(), 4u);
+  queue.SetDurable(1);
+  std::size_t left = 0;
+  queue.Release([&left](const sched::Action&) { ++left; });
+  EXPECT_EQ(left, 4u);
+  queue.Add({OrderTo(1, 1, 1)});
+  EXPECT_EQ(queue.size(), 1u) << "what has left may be said again";
 }
 
 TEST(ReleaseQueueTest, ARecordThatBecomesDurableInTheMiddleLetsTheRestGo) {
