@@ -65,9 +65,8 @@ std::vector<AttemptId> Lanes::Attempts() const {
 
 Lined Lanes::Take(AttemptId attempt) {
   Lane& lane = lanes_[slot_of_.extract(attempt).mapped()];
-  const auto at = std::find_if(lane.line.begin(), lane.line.end(), [attempt](const Lined& lined) {
-    return lined.queued.assignment.attempt == attempt;
-  });
+  const auto at = std::find_if(lane.line.begin(), lane.line.end(),
+                               [attempt](const Lined& lined) { return lined.queued.assignment.attempt == attempt; });
   Lined taken = std::move(*at);
   lane.line.erase(at);
   if (taken.wish == Wish::kNone) --lane.waiting;
