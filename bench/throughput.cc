@@ -111,8 +111,7 @@ double RunOnce(client::Client& client, const Registry& registry, std::int64_t ta
   const auto start = Clock::now();
   const auto submitted = client.Submit(std::move(job));
   Check(submitted.status());
-  const auto ended = client.Watch(
-      submitted->run, [](const RunView&, std::span<const TaskView>) {}, std::chrono::minutes(1));
+  const auto ended = client.Watch(submitted->run, nullptr, std::chrono::minutes(1));
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   Check(ended.status());
   if (ended->state != RunState::kSucceeded) Check(Internal("the run ended as %s", ended->root_cause));

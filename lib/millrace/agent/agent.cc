@@ -22,7 +22,7 @@ Footprint Agent::Remembers() const {
 }
 
 Agent::State::State(Config c, std::vector<AttemptReport> restored)
-    : config(std::move(c)), random(config.seed), slots(config.offer.cpus, config.extra_slots) {
+    : config(std::move(c)), random(config.seed), slots(config.offer.cpus, config.extra_slots), lanes(slots.size()) {
   link.terms.broker = config.restored_from;
   for (AttemptReport& report : restored) {
     if (!report.attempt.valid() || outbox.Holds(report.attempt)) continue;
@@ -129,6 +129,7 @@ Instant Agent::State::NextWorkWake() const {
     if (!slot.busy()) continue;
     if (slot.cause == StopCause::kNone) next = std::min(next, slot.deadline);
     next = std::min(next, slot.kill_at);
+    if (lanes.Waiting(index)) next = std::min(next, After(slot.started, kLaneStall));
     if (attached() && HintDue(slot, Duration::zero())) next = std::min(next, After(slot.started, kStartedHint));
   }
   return next;

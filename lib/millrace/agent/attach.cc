@@ -49,6 +49,11 @@ void Agent::State::SayHello() {
       hello.held.push_back({.attempt = slot.attempt, .state = HeldState::kRunning});
     }
   }
+  for (const AttemptId attempt : lanes.Attempts()) {
+    if (lanes.Find(attempt)->wish != Wish::kDisown) {
+      hello.held.push_back({.attempt = attempt, .state = HeldState::kQueued});
+    }
+  }
   backlog.AppendHeld(hello.held);
   hello.first_report = outbox.first();
   hello.draining = drain.on;
@@ -61,6 +66,7 @@ void Agent::State::SayHello() {
 }
 
 void Agent::State::Doubt(bool fence, std::string why) {
+  if (fence) WithdrawAll(Wish::kRequeue);
   link.fenced |= fence;
   if (!link.awaiting) {
     link.awaiting = true;
@@ -118,6 +124,9 @@ void Agent::State::OnWelcome(Welcome welcome) {
     // was still on its way to us when we said hello.
     const absl::flat_hash_set<AttemptId> kept(welcome.keep.begin(), welcome.keep.end());
     for (const AttemptId attempt : backlog.Attempts()) {
+      if (!kept.contains(attempt)) Disown(attempt);
+    }
+    for (const AttemptId attempt : lanes.Attempts()) {
       if (!kept.contains(attempt)) Disown(attempt);
     }
     for (std::uint32_t index = 0; index < slots.size(); ++index) {

@@ -15,6 +15,12 @@ void Backlog::Push(Queued queued) {
   LineOf(takes_cpus).emplace_hint(LineOf(takes_cpus).end(), arrival, std::move(queued));
 }
 
+void Backlog::Restore(Queued queued, std::uint64_t arrival) {
+  const bool takes_cpus = queued.assignment.cpus > 0;
+  places_[queued.assignment.attempt] = {.takes_cpus = takes_cpus, .arrival = arrival};
+  LineOf(takes_cpus).emplace(arrival, std::move(queued));
+}
+
 std::optional<Queued> Backlog::Take(AttemptId attempt) {
   const auto found = places_.find(attempt);
   if (found == places_.end()) return std::nullopt;
@@ -29,9 +35,10 @@ const Queued* Backlog::Front(bool takes_cpus) const {
   return line.empty() ? nullptr : &line.begin()->second;
 }
 
-Queued Backlog::PopFront(bool takes_cpus) {
+Queued Backlog::PopFront(bool takes_cpus, std::uint64_t* arrival) {
   Line& line = LineOf(takes_cpus);
   auto node = line.extract(line.begin());
+  if (arrival != nullptr) *arrival = node.key();
   places_.erase(node.mapped().assignment.attempt);
   return std::move(node.mapped());
 }

@@ -39,7 +39,9 @@ class Backlog {
   std::optional<Queued> Take(AttemptId attempt);
   // The head of the line of attempts that take cpus (or of the other one), nullptr when it is empty.
   const Queued* Front(bool takes_cpus) const;
-  Queued PopFront(bool takes_cpus);
+  // `arrival`: its place, for Restore.
+  Queued PopFront(bool takes_cpus, std::uint64_t* arrival = nullptr);
+  void Restore(Queued queued, std::uint64_t arrival);
 
   bool empty() const { return places_.empty(); }
   std::size_t size() const { return places_.size(); }

@@ -19,7 +19,8 @@ void Agent::State::BeginDrain(std::string reason, bool by_signal) {
     drain.on = true;
     drain.reason = std::move(reason);
     Tell(Severity::kInfo, absl::StrFormat("draining: %s; %d attempts run, %d are given back", drain.reason,
-                                          slots.busy(), backlog.size()));
+                                          slots.busy(), backlog.size() + lanes.size()));
+    WithdrawAll(Wish::kReturn);
     for (const AttemptId attempt : backlog.Attempts()) {
       backlog.Take(attempt);
       ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
@@ -69,6 +70,7 @@ void Agent::State::Close(std::int32_t code, std::string reason, bool hard) {
       backlog.Take(attempt);
       ++counts.given_up;
     }
+    WithdrawAll(Wish::kLeave);
     for (std::uint32_t index = 0; index < slots.size(); ++index) {
       if (slots[index].busy()) Stop(index, StopCause::kLeaving);
     }

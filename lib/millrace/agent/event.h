@@ -95,12 +95,19 @@ struct Send {  // on the control channel
 struct Publish {  // on the heartbeat channel
   Message message;
 };
-// Run this in the slot (isolation kProcess: in its host, started if need be; kInProcess: on its thread).
+// Run this in the slot (isolation kProcess: in its host, started if need be; kInProcess: on its thread). An in-process
+// one may come while another runs there, and is to run behind it; each is answered by one SlotDone, in their order.
 struct Start {
   std::uint32_t slot = 0;
   bool in_process = false;
   SlotExecute execute;
   std::int64_t memory_limit = 0;  // bytes for its whole process tree; 0 = none
+};
+// Do not begin this one, which was started behind another in the slot. If it has not begun, a SlotDone says so,
+// before anything is heard of those behind it.
+struct Withdraw {
+  std::uint32_t slot = 0;
+  AttemptId attempt;
 };
 // Ask the attempt in the slot to stop: SlotStop, and TERM to the tree below the host.
 struct Terminate {
@@ -137,7 +144,7 @@ struct Note {
 // needs no disk, and what was lost with this process on its way to either had no witness.
 struct Action {
   JournalPosition after = 0;
-  std::variant<Send, Publish, Start, Terminate, Kill, Reconnect, Exit, Note, Keep, Erase> body;
+  std::variant<Send, Publish, Start, Withdraw, Terminate, Kill, Reconnect, Exit, Note, Keep, Erase> body;
 };
 
 using Actions = std::vector<Action>;

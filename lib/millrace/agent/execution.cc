@@ -7,6 +7,18 @@
 
 namespace millrace::agent {
 
+namespace {
+
+bool Fetches(const Payload& payload) { return payload.digest.has_value() && payload.bytes.empty(); }
+
+bool Fetches(const Queued& queued) {
+  return Fetches(queued.assignment.inputs) ||
+         std::any_of(queued.needs.begin(), queued.needs.end(),
+                     [](const Needed& need) { return Fetches(need.datum->result) || Fetches(need.datum->inputs); });
+}
+
+}  // namespace
+
 bool Agent::State::MayStart() const { return link.session.valid() && !link.fenced && !drain.on && !closing.on; }
 
 void Agent::State::StartQueued() {
@@ -14,24 +26,38 @@ void Agent::State::StartQueued() {
   for (const bool takes_cpus : {false, true}) {
     while (const Queued* head = backlog.Front(takes_cpus)) {
       const auto index = slots.FreeFor(slots.Clamp(head->assignment.cpus));
-      if (!index.has_value()) break;
-      Launch(*index, backlog.PopFront(takes_cpus));
+      if (index.has_value()) {
+        Launch(*index, backlog.PopFront(takes_cpus));
+      } else if (!takes_cpus || !LineUp(*head)) {
+        break;
+      }
     }
   }
 }
 
 void Agent::State::Launch(std::uint32_t index, Queued queued) {
-  Assignment& task = queued.assignment;
-  Slot& slot = slots.Occupy(index, task.attempt, slots.Clamp(task.cpus));
+  slots.Occupy(index, queued.assignment.attempt, slots.Clamp(queued.assignment.cpus));
+  Seat(index, queued);
+  Act(StartOf(index, queued));
+}
+
+// The slot has been taken for it.
+void Agent::State::Seat(std::uint32_t index, const Queued& queued) {
+  const Assignment& task = queued.assignment;
+  Slot& slot = slots[index];
   slot.task = task.task;
   slot.name = task.name;
   slot.try_number = task.try_number;
   slot.in_process = queued.in_process;
+  slot.fetches = Fetches(queued);
   slot.started = now;
   slot.timeout = queued.timeout;
   slot.memory_limit = queued.memory_limit;
   if (queued.timeout > Duration::zero()) slot.deadline = After(now, queued.timeout);
+}
 
+Start Agent::State::StartOf(std::uint32_t index, const Queued& queued) const {
+  const Assignment& task = queued.assignment;
   Start start;
   start.slot = index;
   start.in_process = queued.in_process;
@@ -40,10 +66,10 @@ void Agent::State::Launch(std::uint32_t index, Queued queued) {
   execute.attempt = task.attempt;
   execute.task = task.task;
   execute.try_number = task.try_number;
-  execute.name = std::move(task.name);
-  execute.module = std::move(queued.module);
-  execute.inputs = std::move(task.inputs);
-  execute.env = std::move(task.env);
+  execute.name = task.name;
+  execute.module = queued.module;
+  execute.inputs = task.inputs;
+  execute.env = task.env;
   for (const Needed& need : queued.needs) {
     SlotDependency dependency;
     dependency.name = need.datum->name;
@@ -59,7 +85,98 @@ void Agent::State::Launch(std::uint32_t index, Queued queued) {
   execute.kill_grace = config.kill_grace;
   execute.max_payload = link.terms.max_payload;
   execute.compression = link.terms.compression;
-  Act(std::move(start));
+  return start;
+}
+
+// Hands the head of the backlog to the slot with the shortest lane, if there is one where attempts take microseconds.
+bool Agent::State::LineUp(const Queued& head) {
+  if (!head.in_process || head.memory_limit > 0 || slots.Clamp(head.assignment.cpus) != 1 || Fetches(head))
+    return false;
+  std::uint32_t best = slots.size();
+  for (std::uint32_t index = 0; index < slots.cpus(); ++index) {
+    const Slot& slot = slots[index];
+    if (!slot.busy() || !slot.in_process || slot.cpus != 1 || slot.cause != StopCause::kNone || slot.told ||
+        slot.fetches) {
+      continue;
+    }
+    if (now - slot.started >= kLaneStall || !lanes.HasRoom(index)) continue;
+    if (best == slots.size() || lanes.length(index) < lanes.length(best)) best = index;
+  }
+  if (best == slots.size()) return false;
+  std::uint64_t arrival = 0;
+  Queued queued = backlog.PopFront(true, &arrival);
+  Act(StartOf(best, queued));
+  lanes.Push(best, std::move(queued), arrival);
+  return true;
+}
+
+// What ran in the slot has ended: the next of its lane runs, and has perhaps been withdrawn.
+void Agent::State::Advance(std::uint32_t index) {
+  slots.Free(index);
+  std::optional<Lined> next = lanes.PopFront(index);
+  if (!next.has_value()) return;
+  slots.Occupy(index, next->queued.assignment.attempt, 1);
+  Seat(index, next->queued);
+  Slot& slot = slots[index];
+  switch (next->wish) {
+    case Wish::kNone:
+    case Wish::kRequeue:
+    case Wish::kReturn: break;
+    case Wish::kCancel: Stop(index, StopCause::kCancel); break;
+    case Wish::kDisown: Stop(index, StopCause::kUnwanted); break;
+    case Wish::kLeave: Stop(index, StopCause::kLeaving); break;
+  }
+  slot.lined = std::move(next);
+}
+
+void Agent::State::Withdraw_(AttemptId attempt, Wish wish) {
+  Lined* const lined = lanes.Find(attempt);
+  if (lined->wish == Wish::kNone) {
+    const std::uint32_t slot = lanes.SlotOf(attempt);
+    lanes.Withdrawn(slot);
+    Act(Withdraw{.slot = slot, .attempt = attempt});
+  }
+  if (lined->wish != Wish::kDisown) lined->wish = wish;  // whatever else was wanted of it: nobody asks now
+}
+
+void Agent::State::WithdrawAll(Wish wish) {
+  for (const AttemptId attempt : lanes.Attempts()) Withdraw_(attempt, wish);
+}
+
+// An attempt was withdrawn before it began. Behind the one that runs, or in its place by now.
+void Agent::State::OnUnstarted(std::uint32_t index, AttemptId attempt) {
+  Slot& slot = slots[index];
+  if (lanes.Holds(attempt)) {
+    if (lanes.SlotOf(attempt) == index) Unline(lanes.Take(attempt));
+    return;
+  }
+  if (slot.attempt != attempt || !slot.lined.has_value()) {
+    return Tell(Severity::kError, absl::StrFormat("slot %d: attempt %d was withdrawn, and attempt %d is thought to run",
+                                                  index, attempt.value, slot.attempt.value));
+  }
+  Lined lined = *std::exchange(slot.lined, std::nullopt);
+  if (slot.cause == StopCause::kCancel) lined.wish = Wish::kCancel;
+  if (slot.cause == StopCause::kUnwanted) lined.wish = Wish::kDisown;
+  if (slot.cause == StopCause::kLeaving) lined.wish = Wish::kLeave;
+  Unline(std::move(lined));
+  Advance(index);
+}
+
+void Agent::State::Unline(Lined lined) {
+  const AttemptId attempt = lined.queued.assignment.attempt;
+  switch (lined.wish) {
+    case Wish::kCancel:
+      return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kCancelled, "cancelled before it started");
+    case Wish::kReturn: return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+    case Wish::kNone:
+    case Wish::kRequeue:
+      if (drain.on) return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+      if (!closing.on) return backlog.Restore(std::move(lined.queued), lined.arrival);
+      break;
+    case Wish::kDisown:
+    case Wish::kLeave: break;
+  }
+  ++counts.given_up;
 }
 
 void Agent::State::On(SlotSaid event) {
@@ -77,7 +194,10 @@ void Agent::State::On(SlotSaid event) {
     chunk.try_number = slot.try_number;
     output.Add(std::move(chunk), now);
   } else if (auto* done = std::get_if<SlotDone>(&event.message)) {
-    if (slot.busy() && done->attempt == slot.attempt) OnDone(event.slot, std::move(*done));
+    if (!done->started) return OnUnstarted(event.slot, done->attempt);
+    if (slot.busy() && done->attempt == slot.attempt) return OnDone(event.slot, std::move(*done));
+    Tell(Severity::kError, absl::StrFormat("slot %d: attempt %d has ended there, but attempt %d was thought to run",
+                                           event.slot, done->attempt.value, slot.attempt.value));
   }
 }
 
@@ -86,10 +206,11 @@ void Agent::State::OnDone(std::uint32_t index, SlotDone done) {
   slot.deaths = 0;
   if (slot.killed) {
     slot.done = std::move(done);  // SlotDied is on its way and must not hit the next attempt
-  } else {
-    Conclude(index, std::move(done), std::nullopt);
-    slots.Free(index);
+    return;
   }
+  if (slot.in_process) lanes.Measure(index, done.execution);
+  Conclude(index, std::move(done), std::nullopt);
+  Advance(index);
 }
 
 void Agent::State::On(SlotDied event) {
@@ -114,7 +235,7 @@ void Agent::State::On(SlotDied event) {
              event.slot, slot.deaths, Describe(death)));
   }
   Conclude(event.slot, std::exchange(slot.done, std::nullopt), death);
-  slots.Free(event.slot);
+  slots.Free(event.slot);  // it is no thread of ours, and has no lane
 }
 
 // The attempt in this slot is over, or as good as over: says so, once.
@@ -152,6 +273,11 @@ void Agent::State::TendSlots() {
   for (std::uint32_t index = 0; index < slots.size(); ++index) {
     Slot& slot = slots[index];
     if (!slot.busy()) continue;
+    if (lanes.Waiting(index) && now >= After(slot.started, kLaneStall)) {
+      for (const AttemptId attempt : lanes.Attempts(index)) {
+        if (lanes.Find(attempt)->wish == Wish::kNone) Withdraw_(attempt, Wish::kRequeue);
+      }
+    }
     if (slot.cause == StopCause::kNone && now >= slot.deadline) Stop(index, StopCause::kTimeout);
     if (now < slot.kill_at) continue;
     if (!slot.in_process) {

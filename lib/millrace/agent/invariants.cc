@@ -7,11 +7,13 @@ namespace millrace::agent {
 absl::Status Agent::State::CheckInvariants() const {
   MILLRACE_RETURN_IF_ERROR(backlog.CheckInvariants());
   MILLRACE_RETURN_IF_ERROR(slots.CheckInvariants());
+  MILLRACE_RETURN_IF_ERROR(lanes.CheckInvariants());
   MILLRACE_RETURN_IF_ERROR(outbox.CheckInvariants());
 
-  std::uint64_t held = backlog.size();
+  std::uint64_t held = backlog.size() + lanes.size();
   for (std::uint32_t index = 0; index < slots.size(); ++index) {
     const Slot& slot = slots[index];
+    if (!slot.busy() && !lanes.Empty(index)) return Internal("lane %d stands still behind a free slot", index);
     if (!slot.busy()) continue;
     held += slot.told ? 0 : 1;
     if (backlog.Holds(slot.attempt)) return Internal("attempt %d runs and is queued", slot.attempt.value);
@@ -21,6 +23,10 @@ absl::Status Agent::State::CheckInvariants() const {
   }
   for (const AttemptId attempt : backlog.Attempts()) {
     if (outbox.Holds(attempt)) return Internal("attempt %d is queued and was reported", attempt.value);
+    if (lanes.Holds(attempt)) return Internal("attempt %d is queued and stands in a lane", attempt.value);
+  }
+  for (const AttemptId attempt : lanes.Attempts()) {
+    if (slots.Find(attempt).has_value()) return Internal("attempt %d runs and stands in a lane", attempt.value);
   }
   if (counts.taken != counts.reported + counts.given_up + held) {
     return Internal("%d attempts taken, but %d reported, %d given up and %d held", counts.taken, counts.reported,

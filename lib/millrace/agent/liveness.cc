@@ -93,7 +93,7 @@ void Agent::State::SendBeat() {
   beat.orders_through = link.orders_through;
   beat.reports_through = outbox.newest();
   beat.running = StillRunning();
-  beat.queued = static_cast<std::uint32_t>(backlog.size());
+  beat.queued = static_cast<std::uint32_t>(backlog.size() + lanes.size());
   if (!BeatsByControlOnly()) {
     beat.number = ++life.beats;
     Act(Publish{beat});

@@ -32,6 +32,7 @@ void Agent::State::Accept(const Assign& assign, Assignment task) {
   const AttemptId attempt = task.attempt;
   if (!attempt.valid()) return Tell(Severity::kError, "the broker assigned '" + task.name + "' without an attempt");
   if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt)) return;
+  if (lanes.Holds(attempt) && lanes.Find(attempt)->wish != Wish::kDisown) return;
   const auto slot = slots.Find(attempt);
   const bool namesake = slot && slots[*slot].cause == StopCause::kUnwanted;  // another broker's, which has yet to end
   if (slot && !namesake) return;
@@ -66,6 +67,8 @@ void Agent::State::OnCancel(const Cancel& cancel) {
   for (const AttemptId attempt : cancel.attempts) {
     if (backlog.Take(attempt).has_value()) {
       ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kCancelled, "cancelled before it started");
+    } else if (lanes.Holds(attempt)) {
+      Withdraw_(attempt, Wish::kCancel);
     } else if (const auto slot = slots.Find(attempt)) {
       Stop(*slot, StopCause::kCancel);
     }
@@ -75,6 +78,7 @@ void Agent::State::OnCancel(const Cancel& cancel) {
 void Agent::State::OnTakeBack(const TakeBack& take_back) {
   for (const AttemptId attempt : take_back.attempts) {
     if (backlog.Take(attempt).has_value()) ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+    if (lanes.Holds(attempt)) Withdraw_(attempt, Wish::kReturn);
   }
 }
 
@@ -82,6 +86,8 @@ void Agent::State::OnTakeBack(const TakeBack& take_back) {
 void Agent::State::Disown(AttemptId attempt) {
   if (backlog.Take(attempt).has_value()) {
     ++counts.given_up;
+  } else if (lanes.Holds(attempt)) {
+    Withdraw_(attempt, Wish::kDisown);
   } else if (const auto slot = slots.Find(attempt)) {
     Stop(*slot, StopCause::kUnwanted);
   }

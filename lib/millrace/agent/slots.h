@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "millrace/agent/lanes.h"
 #include "millrace/agent/output.h"
 #include "millrace/base/time.h"
 #include "millrace/model/slot.h"
@@ -30,6 +31,7 @@ struct Slot {
   std::uint32_t try_number = 0;
   std::int64_t cpus = 0;
   bool in_process = false;
+  bool fetches = false;  // something it needs comes over the bulk plane first: nothing may line up behind it
   StopCause cause = StopCause::kNone;
   bool killed = false;  // the host will die: the slot is not free before it has
   bool told = false;    // in-process and deaf: its end was reported while it still runs
@@ -42,7 +44,8 @@ struct Slot {
   Instant kill_at = kNever;      // and when a Kill follows (again)
   std::optional<SlotDone> done;  // what a killed host had still said
   OutputTail tail;
-  std::uint32_t deaths = 0;  // of the slot's host, since an attempt ended without one
+  std::optional<Lined> lined;  // it came through the slot's lane: what to do should it not have been started
+  std::uint32_t deaths = 0;    // of the slot's host, since an attempt ended without one
 
   bool busy() const { return attempt.valid(); }
 };

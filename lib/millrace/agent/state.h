@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "millrace/agent/agent.h"
 #include "millrace/agent/backlog.h"
+#include "millrace/agent/lanes.h"
 #include "millrace/agent/outbox.h"
 #include "millrace/agent/output.h"
 #include "millrace/agent/slots.h"
@@ -142,6 +143,14 @@ struct Agent::State {
   bool MayStart() const;
   void StartQueued();
   void Launch(std::uint32_t index, Queued queued);
+  bool LineUp(const Queued& head);
+  void Seat(std::uint32_t index, const Queued& queued);
+  Start StartOf(std::uint32_t index, const Queued& queued) const;
+  void Advance(std::uint32_t index);
+  void Withdraw_(AttemptId attempt, Wish wish);
+  void WithdrawAll(Wish wish);
+  void OnUnstarted(std::uint32_t index, AttemptId attempt);
+  void Unline(Lined lined);
   void OnDone(std::uint32_t index, SlotDone done);
   void Conclude(std::uint32_t index, std::optional<SlotDone> done, const std::optional<Death>& death);
   void Stop(std::uint32_t index, StopCause cause);
@@ -196,6 +205,7 @@ struct Agent::State {
 
   Backlog backlog;
   Slots slots;
+  Lanes lanes;  // behind what runs in the slots
   Outbox outbox;
   OutputBuffer output;
   absl::flat_hash_map<TaskRef, std::shared_ptr<const Datum>> data;

@@ -175,6 +175,7 @@ absl::StatusOr<bool> Client::Refresh(RunId run, const OnChange& on_change, RunVi
   MILLRACE_ASSIGN_OR_RETURN(const Answer answer, Ask(query));
   if (answer.runs.empty()) return Internal("the broker's answer about run %s was empty", RunName(run));
   view = answer.runs.front();
+  if (!on_change) return HasEnded(view.state);
   std::vector<TaskView> changed;
   query.kind = QueryKind::kTasks;
   query.limit = kRowsAtOnce;

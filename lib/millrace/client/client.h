@@ -53,7 +53,8 @@ class Client {
   absl::StatusOr<Bytes> Result(RunId run, const std::string& task, std::uint64_t max_size,
                                QueryKind kind = QueryKind::kResult);
 
-  // Called with the run and those of its tasks that have changed since the last call.
+  // Called with the run and those of its tasks that have changed since the last call. An empty one asks for no rows of
+  // tasks, which cost a large run more than its execution.
   using OnChange = std::function<void(const RunView&, std::span<const TaskView>)>;
   // Follows the run until it has ended, and returns its last view. Cancelled when Interrupt was called; Unavailable
   // when the broker was not heard for `broker_patience` (the run goes on without us).

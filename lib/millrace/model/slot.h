@@ -66,6 +66,7 @@ struct SlotDone {
   Payload result;
   Failure failure;
   Duration execution{};
+  bool started = true;  // false: it was withdrawn in time; the rest says nothing
   friend bool operator==(const SlotDone&, const SlotDone&) = default;
 };
 

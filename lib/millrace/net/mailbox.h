@@ -17,36 +17,34 @@ template <class T>
 class Mailbox {
  public:
   void Push(T item) {
-    bool first = false;
-    {
-      const std::lock_guard lock(mutex_);
-      first = items_.empty();
-      items_.push_back(std::move(item));
-    }
-    // One signal per filling: the reader takes all there is.
-    if (first) wakeup_.Signal();
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+    // One signal per filling: the reader takes all there is. Under the lock, so that "signalled" is "not empty", and a
+    // reader who finds nothing needs no system call.
+    if (items_.size() == 1) wakeup_.Signal();
   }
 
   // False, and nothing taken, when `limit` items wait already.
   bool TryPush(T&& item, std::size_t limit) {
-    bool first = false;
-    {
-      const std::lock_guard lock(mutex_);
-      if (items_.size() >= limit) return false;
-      first = items_.empty();
-      items_.push_back(std::move(item));
-    }
-    if (first) wakeup_.Signal();
+    const std::lock_guard lock(mutex_);
+    if (items_.size() >= limit) return false;
+    items_.push_back(std::move(item));
+    if (items_.size() == 1) wakeup_.Signal();
     return true;
   }
 
   // Appends everything that waits, in the order it was pushed (per thread), and returns how much that was.
   std::size_t DrainInto(std::vector<T>& out) {
-    wakeup_.Drain();
     std::vector<T> taken;
     {
       const std::lock_guard lock(mutex_);
+      if (items_.empty()) return 0;
+      wakeup_.Drain();
       taken.swap(items_);
+    }
+    if (out.empty()) {
+      out = std::move(taken);
+      return out.size();
     }
     out.insert(out.end(), std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end()));
     return taken.size();

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/slot_set.h"
 
-#include <poll.h>
-
 #include <optional>
-#include <stop_token>
-#include <thread>
 #include <utility>
 
-#include "millrace/api/runner.h"
-#include "millrace/api/task_output.h"
 #include "millrace/base/status.h"
 #include "millrace/exec/environment.h"
 #include "millrace/exec/slot_process.h"
 #include "millrace/log/log.h"
+#include "millrace/serve/slot_thread.h"
 #include "millrace/wire/slot_frame.h"
 
 namespace millrace::serve {
@@ -27,31 +22,12 @@ struct SlotSet::HostSlot {
   std::optional<exec::OutOfMemory> out_of_memory;  // told ahead of the end of the host
 };
 
-// A thread for modules of this process. Its attempt can only be asked to stop.
-struct SlotSet::ThreadSlot {
-  struct Job {
-    SlotExecute execute;
-    std::stop_source stop;
-  };
-  net::Mailbox<std::optional<Job>> jobs;  // none = end
-  std::stop_source stop;                  // of the latest attempt
-  AttemptId attempt;
-  std::thread thread;
-};
-
 SlotSet::SlotSet(Options options) : options_(std::move(options)) {
   hosts_.resize(options_.slots);
   threads_.resize(options_.slots);
 }
 
-SlotSet::~SlotSet() {
-  for (auto& slot : threads_) {
-    if (!slot) continue;
-    slot->stop.request_stop();
-    slot->jobs.Push(std::nullopt);
-    slot->thread.join();
-  }
-}
+SlotSet::~SlotSet() = default;
 
 void SlotSet::Start(agent::Start start) {
   if (start.slot >= options_.slots) {
@@ -104,36 +80,21 @@ void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute, std::int64_t
 
 void SlotSet::StartOnThread(std::uint32_t index, SlotExecute execute) {
   if (!threads_[index]) {
-    threads_[index] = std::make_unique<ThreadSlot>();
-    ThreadSlot* slot = threads_[index].get();
-    slot->thread = std::thread([this, slot, index] {
-      std::vector<std::optional<ThreadSlot::Job>> jobs;
-      while (true) {
-        jobs.clear();
-        pollfd item{slot->jobs.fd(), POLLIN, 0};
-        poll(&item, 1, -1);
-        slot->jobs.DrainInto(jobs);
-        for (auto& job : jobs) {
-          if (!job) return;
-          TaskOutput output([&](std::string_view text, bool is_stderr) {
-            said_.Push({index, SlotOutput{job->execute.attempt, is_stderr, std::string(text)}});
-          });
-          SlotDone done = RunSlot(*options_.registry, job->execute, job->stop.get_token(), output);
-          said_.Push({index, std::move(done)});
-        }
-      }
+    threads_[index] = std::make_unique<SlotThread>(*options_.registry, [this, index](SlotMessage message) {
+      said_.Push({index, std::move(message)});
     });
   }
-  ThreadSlot& slot = *threads_[index];
-  slot.stop = std::stop_source();
-  slot.attempt = execute.attempt;
-  slot.jobs.Push(ThreadSlot::Job{std::move(execute), slot.stop});
+  threads_[index]->Start(std::move(execute));
+}
+
+void SlotSet::Withdraw(std::uint32_t index, AttemptId attempt) {
+  if (index < options_.slots && threads_[index]) threads_[index]->Withdraw(attempt);
 }
 
 // The host is asked, and asks its commands with TERM; what does not obey is killed when the agent's grace is over.
 void SlotSet::Terminate(std::uint32_t index, AttemptId attempt) {
   if (index >= options_.slots) return;
-  if (threads_[index] && threads_[index]->attempt == attempt) threads_[index]->stop.request_stop();
+  if (threads_[index]) threads_[index]->Stop(attempt);
   HostSlot* slot = hosts_[index].get();
   if (slot == nullptr || !slot->process || !slot->host_alive) return;
   const absl::Status status = slot->process->Send(wire::EncodeSlotMessage(SlotStop{attempt}));

@@ -16,6 +16,8 @@
 
 namespace millrace::serve {
 
+class SlotThread;
+
 class SlotSet {
  public:
   struct Options {
@@ -31,6 +33,8 @@ class SlotSet {
   SlotSet& operator=(const SlotSet&) = delete;
 
   void Start(agent::Start start);
+  // Answered at once when the attempt has not begun, else by its end.
+  void Withdraw(std::uint32_t slot, AttemptId attempt);
   void Terminate(std::uint32_t slot, AttemptId attempt);
   void Kill(std::uint32_t slot);
 
@@ -40,7 +44,6 @@ class SlotSet {
 
  private:
   struct HostSlot;
-  struct ThreadSlot;
 
   void StartInHost(std::uint32_t slot, SlotExecute execute, std::int64_t memory_limit);
   void StartOnThread(std::uint32_t slot, SlotExecute execute);
@@ -51,8 +54,8 @@ class SlotSet {
 
   Options options_;
   std::vector<std::unique_ptr<HostSlot>> hosts_;
-  std::vector<std::unique_ptr<ThreadSlot>> threads_;
   net::Mailbox<agent::SlotSaid> said_;
+  std::vector<std::unique_ptr<SlotThread>> threads_;  // end before what they write to
 };
 
 }  // namespace millrace::serve

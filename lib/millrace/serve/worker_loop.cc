@@ -97,27 +97,50 @@ void WorkerLoop::CollectLink() {
   }
 }
 
-// A large result goes to the bulk plane first: the agent hears of it when it is there.
+// A large result goes to the bulk plane first: the agent hears of it when it is there, and until then of nothing that
+// came behind it from that slot.
 void WorkerLoop::CollectSlots() {
   std::vector<agent::Event> said;
   slots_.Collect(said);
   for (agent::Event& event : said) {
     auto* slot_said = std::get_if<agent::SlotSaid>(&event);
     auto* died = std::get_if<agent::SlotDied>(&event);
-    if (died != nullptr && died->done && !blobs_.stays_inline() && Mover::NeedsStoring({died->slot, *died->done})) {
+    if (slot_said != nullptr) {
+      TakeSaid(std::move(*slot_said));
+    } else if (died != nullptr && died->done && !blobs_.stays_inline() &&
+               Mover::NeedsStoring({died->slot, *died->done})) {
       agent::SlotSaid last{died->slot, *std::exchange(died->done, std::nullopt)};
-      storing_.emplace(died->slot, *died);
+      storing_[died->slot].died = *died;
       mover_.Store(std::move(last));
-    } else if (slot_said != nullptr && !blobs_.stays_inline() && Mover::NeedsStoring(*slot_said)) {
-      storing_.emplace(slot_said->slot, std::nullopt);
-      mover_.Store(std::move(*slot_said));
     } else if (const auto stored = died == nullptr ? storing_.end() : storing_.find(died->slot);
                stored != storing_.end()) {
-      stored->second = *died;  // must not overtake the result
+      stored->second.died = *died;
     } else {
       events_.push_back(std::move(event));
     }
   }
+}
+
+void WorkerLoop::TakeSaid(agent::SlotSaid said) {
+  if (const auto stored = storing_.find(said.slot); stored != storing_.end()) {
+    stored->second.behind.push_back(std::move(said));
+  } else if (!blobs_.stays_inline() && Mover::NeedsStoring(said)) {
+    storing_[said.slot];
+    mover_.Store(std::move(said));
+  } else {
+    events_.push_back(std::move(said));
+  }
+}
+
+void WorkerLoop::TakeStored(agent::SlotSaid stored) {
+  Storing storing = std::move(storing_.extract(stored.slot).mapped());
+  if (storing.died) {
+    storing.died->done = std::get<SlotDone>(std::move(stored.message));
+    events_.push_back(*std::move(storing.died));
+  } else {
+    events_.push_back(std::move(stored));
+  }
+  for (agent::SlotSaid& said : storing.behind) TakeSaid(std::move(said));
 }
 
 void WorkerLoop::CollectMover() {
@@ -125,13 +148,7 @@ void WorkerLoop::CollectMover() {
   mover_.done().DrainInto(moved);
   for (Mover::Done& done : moved) {
     if (auto* stored = std::get_if<agent::SlotSaid>(&done)) {
-      std::optional<agent::SlotDied> died = storing_.extract(stored->slot).mapped();
-      if (died) {
-        died->done = std::get<SlotDone>(std::move(stored->message));
-        events_.push_back(*std::move(died));
-      } else {
-        events_.push_back(std::move(*stored));
-      }
+      TakeStored(std::move(*stored));
       continue;
     }
     auto& fetched = std::get<Mover::Fetched>(done);
@@ -157,6 +174,8 @@ void WorkerLoop::Perform(agent::Action action) {
     link_->Publish(std::move(publish->message));
   } else if (auto* start = std::get_if<agent::Start>(&action.body)) {
     Begin(std::move(*start));
+  } else if (const auto* withdraw = std::get_if<agent::Withdraw>(&action.body)) {
+    slots_.Withdraw(withdraw->slot, withdraw->attempt);
   } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
     // What has ended is not asked to end.
     if (!storing_.contains(terminate->slot) && !StopFetching(terminate->slot, false))
@@ -164,7 +183,7 @@ void WorkerLoop::Perform(agent::Action action) {
   } else if (const auto* kill = std::get_if<agent::Kill>(&action.body)) {
     if (const auto stored = storing_.find(kill->slot); stored != storing_.end()) {
       // Its result is on its way, and the agent takes it as long as it was made in time. It waits for this as well.
-      if (!stored->second) stored->second = agent::SlotDied{kill->slot, 0, SIGKILL};
+      if (!stored->second.died) stored->second.died = agent::SlotDied{kill->slot, 0, SIGKILL};
     } else if (!StopFetching(kill->slot, true)) {
       slots_.Kill(kill->slot);
     }

@@ -32,6 +32,8 @@ class WorkerLoop {
   void Collect();
   void CollectLink();
   void CollectSlots();
+  void TakeSaid(agent::SlotSaid said);
+  void TakeStored(agent::SlotSaid stored);
   void CollectMover();
   void Perform(agent::Action action);
   void Begin(agent::Start start);
@@ -55,7 +57,11 @@ class WorkerLoop {
   };
   std::map<std::uint32_t, Fetching> fetching_;
   // By slot, the attempts that have ended and whose results are being stored; and what the agent is told after that.
-  std::map<std::uint32_t, std::optional<agent::SlotDied>> storing_;
+  struct Storing {
+    std::optional<agent::SlotDied> died;
+    std::vector<agent::SlotSaid> behind;  // of the slot's thread, which goes on
+  };
+  std::map<std::uint32_t, Storing> storing_;
   std::vector<agent::Event> events_;
   agent::Actions actions_;
   net::Poller poller_;

@@ -109,6 +109,18 @@ TEST(WatchTest, EveryChangeIsSeenOnceAndTheEndIsReturned) {
   EXPECT_THAT(run.seen, ElementsAre(ElementsAre("a", "b"), ElementsAre("b"), ElementsAre("c"), IsEmpty()));
 }
 
+TEST(WatchTest, WhoeverWantsNoRowsAsksForNone) {
+  WatchedRun run;
+  run.Change("a");
+  run.End();
+  Client client(run.broker.Link(), run.blobs, Patient());
+  const auto end = client.Watch(kRun, nullptr, kNever);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->state, RunState::kSucceeded);
+  ASSERT_THAT(run.broker.Heard<Query>(), SizeIs(1));
+  EXPECT_EQ(run.broker.Heard<Query>()[0].kind, QueryKind::kRun);
+}
+
 TEST(WatchTest, RowsThatDoNotFitOneAnswerComeInPages) {
   WatchedRun run;
   run.page = 3;

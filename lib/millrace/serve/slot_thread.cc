@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "millrace/serve/slot_thread.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "millrace/api/runner.h"
+#include "millrace/api/task_output.h"
+
+namespace millrace::serve {
+
+SlotThread::SlotThread(const Registry& registry, Said said)
+    : registry_(registry), said_(std::move(said)), thread_([this] { Loop(); }) {}
+
+SlotThread::~SlotThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    line_.clear();
+    stop_.request_stop();
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void SlotThread::Start(SlotExecute execute) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    line_.push_back(std::move(execute));
+    wake = std::exchange(waiting_, false);
+  }
+  if (wake) changed_.notify_one();
+}
+
+void SlotThread::Withdraw(AttemptId attempt) {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::find_if(line_.begin(), line_.end(),
+                               [attempt](const SlotExecute& execute) { return execute.attempt == attempt; });
+  if (at == line_.end()) return;
+  line_.erase(at);
+  SlotDone done;
+  done.attempt = attempt;
+  done.started = false;
+  said_(std::move(done));  // under the lock: the next one cannot have ended before
+}
+
+void SlotThread::Stop(AttemptId attempt) {
+  std::stop_source stop(std::nostopstate);
+  {
+    const std::lock_guard lock(mutex_);
+    if (running_ != attempt) return;
+    stop = stop_;
+  }
+  stop.request_stop();  // runs the module's callbacks, which may take their time
+}
+
+void SlotThread::Loop() {
+  while (true) {
+    SlotExecute execute;
+    std::stop_token stop;
+    {
+      std::unique_lock lock(mutex_);
+      running_ = {};
+      while (line_.empty() && !over_) {
+        waiting_ = true;
+        changed_.wait(lock);
+      }
+      if (over_) return;
+      execute = std::move(line_.front());
+      line_.pop_front();
+      running_ = execute.attempt;
+      stop_ = std::stop_source();
+      stop = stop_.get_token();
+    }
+    TaskOutput output([&](std::string_view text, bool is_stderr) {
+      said_(SlotOutput{execute.attempt, is_stderr, std::string(text)});
+    });
+    said_(RunSlot(registry_, execute, std::move(stop), output));
+  }
+}
+
+}  // namespace millrace::serve
