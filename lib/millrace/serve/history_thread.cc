@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/history_thread.h"
 
-#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/net/link.h"
 #include "millrace/serve/clock.h"
-#include "millrace/serve/file_size_signal.h"
+#include "millrace/serve/disk_thread.h"
 #include "millrace/store/history_query.h"
 
 namespace millrace::serve {
@@ -78,12 +76,6 @@ void HistoryThread::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
-int HistoryThread::PatienceMs(Instant retry_at) const {
-  const Duration patience = std::max(retry_at - Now(), Duration::zero());
-  // One more than the milliseconds that are left: never early, never in a circle.
-  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count() + 1);
-}
-
 void HistoryThread::Run() {
   BlockFileSizeSignal();
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);  // a help, so that its failure is none
@@ -91,10 +83,7 @@ void HistoryThread::Run() {
   Settle();
   Instant next = Now() + (trouble_.ok() ? options_.look_again : options_.try_again);
   for (bool stop = false; !stop;) {
-    pollfd item{jobs_.fd(), POLLIN, 0};
-    poll(&item, 1, PatienceMs(next));
-    jobs.clear();
-    jobs_.DrainInto(jobs);
+    AwaitJobs(jobs_, next, jobs);
     for (Job& job : jobs) {
       if (auto* batch = std::get_if<std::vector<Record>>(&job)) {
         for (Record& record : *batch) Follow(std::move(record));

@@ -62,7 +62,6 @@ class HistoryThread {
   using Job = std::variant<std::vector<Record>, Question, Stop>;
 
   void Run();
-  int PatienceMs(Instant retry_at) const;
   void Follow(Record record);
   absl::Status Open();
   void Settle();  // writes what waits, and tells when that changed anything
