@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "millrace/base/status.h"
@@ -18,8 +19,14 @@ namespace {
 
 // Ended runs held while the history cannot be written. Those beyond are in the journal, for the next start.
 constexpr std::size_t kMaxWaiting = 1000;
+constexpr std::size_t kLookAfter = 4096;  // records
 // Of this thread alone: what others wait for goes first.
-constexpr int kNiceness = 10;
+constexpr int kNiceness = 19;
+
+bool EndsARun(const std::vector<Record>& batch) {
+  return std::any_of(batch.begin(), batch.end(),
+                     [](const Record& record) { return std::holds_alternative<RunEnded>(record); });
+}
 
 }  // namespace
 
@@ -56,6 +63,23 @@ absl::Status HistoryThread::OnAWholeFile(absl::Status (HistoryThread::*work)()) 
 
 void HistoryThread::Replayed(Record record) { Follow(std::move(record)); }
 
+void HistoryThread::Take(std::vector<Record> batch) {
+  taken_ += batch.size();
+  const bool look = taken_ >= kLookAfter || EndsARun(batch);
+  records_.Push(std::move(batch));
+  if (!look) return;
+  taken_ = 0;
+  jobs_.Push(Look{});
+}
+
+void HistoryThread::FollowAll() {
+  std::vector<std::vector<Record>> batches;
+  records_.DrainInto(batches);
+  for (std::vector<Record>& batch : batches) {
+    for (Record& record : batch) Follow(std::move(record));
+  }
+}
+
 void HistoryThread::Follow(Record record) {
   std::unique_ptr<store::RunStory> story = chronicle_.Take(std::move(record));
   if (story == nullptr) return;
@@ -84,15 +108,13 @@ void HistoryThread::Run() {
   Instant next = Now() + (trouble_.ok() ? options_.look_again : options_.try_again);
   for (bool stop = false; !stop;) {
     AwaitJobs(jobs_, next, jobs);
-    for (Job& job : jobs) {
-      if (auto* batch = std::get_if<std::vector<Record>>(&job)) {
-        for (Record& record : *batch) Follow(std::move(record));
-      } else if (const auto* question = std::get_if<Question>(&job)) {
-        if (trouble_.ok() && !waiting_.empty()) Settle();
-        Answer_(*question);
-      } else {
-        stop = true;
-      }
+    FollowAll();
+    for (const Job& job : jobs) {
+      stop |= std::holds_alternative<Stop>(job);
+      const auto* question = std::get_if<Question>(&job);
+      if (question == nullptr) continue;
+      if (trouble_.ok() && !waiting_.empty()) Settle();
+      Answer_(*question);
     }
     const bool due = Now() >= next;
     if (!stop && !due && (waiting_.empty() || !trouble_.ok())) continue;
