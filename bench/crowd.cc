@@ -24,8 +24,8 @@
 
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
-#include "millrace/host/flags.h"
 #include "millrace/host/assemble.h"
+#include "millrace/host/flags.h"
 #include "millrace/net/topics.h"
 #include "millrace/wire/frame.h"
 
@@ -107,8 +107,8 @@ class Crowd {
       member.session = welcome->session;
       member.interval = welcome->heartbeat_interval;
       // As real workers do: not all at once.
-      member.next_beat = Clock::now() + std::chrono::nanoseconds(random_.Below(
-                                            static_cast<std::uint64_t>(member.interval.count()) + 1));
+      member.next_beat = Clock::now() + std::chrono::nanoseconds(
+                                            random_.Below(static_cast<std::uint64_t>(member.interval.count()) + 1));
       if (!beats_to_) {
         beats_to_.emplace(context_, zmq::socket_type::pub);
         beats_to_->set(zmq::sockopt::linger, 0);

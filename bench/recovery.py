@@ -59,7 +59,9 @@ class Chain:
         row = fleet.wait_run(self.run)
         executions = len(self.starts())
         milliseconds.sort()
-        at = lambda part: round(milliseconds[min(len(milliseconds) - 1, int(len(milliseconds) * part))], 1)  # noqa: E731
+
+        def at(part):
+            return round(milliseconds[min(len(milliseconds) - 1, int(len(milliseconds) * part))], 1)
         return {"kills": len(milliseconds), "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": round(milliseconds[-1], 1),
                 "tasks": self.count, "executions": executions, "re_executions": executions - self.count,
                 "lost": self.count - row["succeeded"]}
@@ -124,8 +126,8 @@ def main():
     else:
         for kind in ("worker", "broker"):
             row = result[kind]
-            print(f"{kind}: {row['kills']} kills, p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms, max {row['max_ms']} ms; "
-                  f"{row['executions']} executions of {row['tasks']} tasks, {row['lost']} lost")
+            print(f"{kind}: {row['kills']} kills, p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms, "
+                  f"max {row['max_ms']} ms; {row['executions']} executions of {row['tasks']} tasks, {row['lost']} lost")
     return 1 if result["worker"]["lost"] or result["broker"]["lost"] else 0
 
 

@@ -106,9 +106,7 @@ ssize_t FaultyPwrite64(int descriptor, const void* bytes, size_t count, off_t of
   return FaultyPwrite(descriptor, bytes, count, offset);
 }
 int FaultyFsync(int descriptor) { return static_cast<int>(CallUnlessItFails("fsync", SYS_fsync, descriptor)); }
-int FaultyFdatasync(int descriptor) {
-  return static_cast<int>(CallUnlessItFails("fsync", SYS_fdatasync, descriptor));
-}
+int FaultyFdatasync(int descriptor) { return static_cast<int>(CallUnlessItFails("fsync", SYS_fdatasync, descriptor)); }
 
 int FaultyCreate(pthread_t* thread, const pthread_attr_t* attributes, void* (*work)(void*), void* argument) {
   static const long limit = NumberIn("MILLRACE_FAULTY_THREAD");

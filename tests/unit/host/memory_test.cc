@@ -23,8 +23,9 @@ void EndOnAThread(const Error& error) {
 }
 
 TEST(MemoryTest, NoMemoryIsOneLineAnd71) {
-  EXPECT_EXIT(EndOnAThread(std::bad_alloc()), testing::ExitedWithCode(kNoResources),
-              "^host_test: the system gives it no more memory. It ends here as if it had been killed; give it more .*\n$");
+  EXPECT_EXIT(
+      EndOnAThread(std::bad_alloc()), testing::ExitedWithCode(kNoResources),
+      "^host_test: the system gives it no more memory. It ends here as if it had been killed; give it more .*\n$");
 }
 
 TEST(MemoryTest, NoThreadIsOneLineAnd71) {

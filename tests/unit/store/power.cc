@@ -17,6 +17,7 @@ struct Handle {
   PowerDisk::File* file;
   char name[256];
   bool removed_on_close;
+  bool syncs_folder;  // with its first sync, as SQLite's own does for a journal or log that it has made
 };
 
 PowerDisk::File& FileOf(sqlite3_file* handle) { return *reinterpret_cast<Handle*>(handle)->file; }
@@ -61,6 +62,8 @@ int Truncate(sqlite3_file* handle, sqlite3_int64 size) {
 int Sync(sqlite3_file* handle, int) {
   if (!the_disk->Passes()) return Failure(SQLITE_IOERR_FSYNC);
   the_disk->Sync(FileOf(handle));
+  bool& syncs_folder = reinterpret_cast<Handle*>(handle)->syncs_folder;
+  if (std::exchange(syncs_folder, false)) the_disk->SyncFolder();
   return SQLITE_OK;
 }
 
@@ -90,8 +93,8 @@ int ShareMap(sqlite3_file* handle, int page, int size, int extend, void volatile
 }
 int ShareLock(sqlite3_file*, int, int, int) { return SQLITE_OK; }
 void ShareBarrier(sqlite3_file*) {}
-int ShareUnmap(sqlite3_file* handle, int remove) {
-  if (remove != 0) FileOf(handle).shared.clear();
+int ShareUnmap(sqlite3_file* handle, int) {
+  FileOf(handle).shared.clear();  // the next one begins anew, as the first one does anywhere
   return SQLITE_OK;
 }
 
@@ -121,10 +124,13 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* handle, int flags, int* g
   handle->pMethods = nullptr;
   if (the_disk->dark()) return Failure(SQLITE_CANTOPEN);
   auto* opened = reinterpret_cast<Handle*>(handle);
-  const std::string path = name != nullptr ? name : "a temporary one";
+  static std::uint64_t temporary = 0;
+  const std::string path = name != nullptr ? name : "temporary " + std::to_string(++temporary);
   if (path.size() >= sizeof(opened->name)) return Failure(SQLITE_CANTOPEN);
   if (!the_disk->Exists(path) && (flags & SQLITE_OPEN_CREATE) == 0) return SQLITE_CANTOPEN;
   opened->file = &the_disk->At(path);
+  constexpr int kLogs = SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
+  opened->syncs_folder = !opened->file->exists && (flags & kLogs) != 0;
   if (!opened->file->exists) *opened->file = {};
   opened->file->exists = true;
   std::strcpy(opened->name, path.c_str());
@@ -203,7 +209,14 @@ void PowerDisk::Make(File& file, Change change) {
 void PowerDisk::Sync(File& file) {
   file.synced = file.seen;
   file.since.clear();
-  file.was_synced = true;
+  file.named = true;
+}
+
+void PowerDisk::SyncFolder() {
+  for (auto& [name, file] : files_) {
+    if (!file.exists) file = {};
+    file.named = file.exists;
+  }
 }
 
 // For good: the folder was synced, too. Otherwise it may be back after a cut, as it was synced last.
@@ -219,8 +232,8 @@ void PowerDisk::Cut() {
 }
 
 void PowerDisk::Lose(File& file) {
-  const bool stays = file.exists ? file.was_synced || loss_ == Loss::kNone || (loss_ == Loss::kSome && Dice(50))
-                                 : file.was_synced && (loss_ == Loss::kAll || (loss_ == Loss::kSome && Dice(50)));
+  const bool stays = file.exists ? file.named || loss_ == Loss::kNone || (loss_ == Loss::kSome && Dice(50))
+                                 : file.named && (loss_ == Loss::kAll || (loss_ == Loss::kSome && Dice(50)));
   const std::vector<Change> since = std::exchange(file.since, {});
   file.seen = file.synced;
   if (file.exists) {
@@ -231,9 +244,8 @@ void PowerDisk::Lose(File& file) {
     }
   }
   file.synced = file.seen;
-  file.shared.clear();
-  file.was_synced = file.exists = stays;
-  if (!stays) file = {};
+  file.named = file.exists = stays;
+  if (!stays) file.seen.clear();  // not `shared`, into which whoever has it open looks until it is closed
 }
 
 void PowerDisk::Restore() {

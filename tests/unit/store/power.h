@@ -46,13 +46,14 @@ class PowerDisk {
     std::vector<Change> since;
     std::vector<std::vector<char>> shared;  // the index of its log, of which the disk knows nothing
     bool exists = false;
-    bool was_synced = false;
+    bool named = false;  // its name stays, too
   };
   File& At(const std::string& name) { return files_[name]; }
   bool Exists(const std::string& name) const;
   bool Passes();  // false: no power
   void Make(File& file, Change change);
   void Sync(File& file);
+  void SyncFolder();
   void Remove(const std::string& name, bool for_good);
 
  private:
