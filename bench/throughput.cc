@@ -62,6 +62,7 @@ std::optional<int> MaybeRunRole(int argc, char** argv, const Registry& registry)
     options.http = false;
     const host::OptionRow* const durability = host::FindOption("durability");
     Check(durability->set(argv[4], options));
+    options.history = argc < 6 || std::string(argv[5]) != "off";
     auto interrupts = host::Interrupts::Begin();
     Check(interrupts.status());
     const absl::Status status = host::ServeBroker(options, argv[3], **interrupts);
@@ -147,13 +148,15 @@ int Measure(int argc, char** argv, const Registry& registry) {
   std::int64_t slots = 1;
   std::int64_t repeat = 3;
   std::string durability = "sync";
+  std::string history = "on";
   host::FlagParser parser("throughput", "No-op tasks per second through a real broker and workers", host::Version());
   parser.root()
       .Option("--tasks", "N", &tasks, "Tasks of one run (100000)")
       .Option("--workers", "N", &workers, "Worker processes (2)")
       .Option("--slots", "N", &slots, "Slots of each worker (1)")
       .Option("--repeat", "N", &repeat, "Runs; medians are printed (3)")
-      .Option("--durability", "NAME", &durability, "Of the broker (sync)", {"sync", "async", "off"});
+      .Option("--durability", "NAME", &durability, "Of the broker (sync)", {"sync", "async", "off"})
+      .Option("--history", "NAME", &history, "Whether the broker keeps one (on)", {"on", "off"});
   if (const auto code = parser.Parse(argc, argv)) return *code;
   std::string scratch = (std::filesystem::temp_directory_path() / "millrace-bench.XXXXXX").string();
   if (mkdtemp(scratch.data()) == nullptr) Check(ErrnoStatus(errno, scratch));
@@ -162,7 +165,7 @@ int Measure(int argc, char** argv, const Registry& registry) {
   std::vector<double> latencies;
   {
     const std::string ready = scratch + "/endpoint";
-    const Child broker({kBrokerWord, scratch, ready, durability});
+    const Child broker({kBrokerWord, scratch, ready, durability, history});
     const std::string endpoint = AwaitEndpoint(ready);
     std::vector<std::unique_ptr<Child>> children;
     for (std::int64_t i = 0; i < workers; ++i) {
@@ -200,6 +203,7 @@ int Measure(int argc, char** argv, const Registry& registry) {
                                          {"slots", slots},
                                          {"repeat", repeat},
                                          {"durability", durability},
+                                         {"history", history},
                                          {"tasks_per_second", std::llround(rate)},
                                          {"latency_ms_p50", latencies[latencies.size() / 2]},
                                          {"latency_ms_p99", latencies[latencies.size() * 99 / 100]},

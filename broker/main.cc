@@ -9,6 +9,7 @@
 #include "millrace/host/exit_code.h"
 #include "millrace/host/flags.h"
 #include "millrace/host/main.h"
+#include "millrace/host/memory.h"
 #include "millrace/host/report.h"
 #include "millrace/log/log.h"
 #include "millrace/yaml/pipeline.h"
@@ -26,6 +27,7 @@ int Refuse(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  millrace::host::EndPlainlyWithoutMemory();
   const millrace::Registry registry = millrace::modules::Builtins();
   if (const auto code = millrace::MaybeRunChild(argc, argv, registry)) return *code;
   std::string ready_file;

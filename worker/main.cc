@@ -5,11 +5,13 @@
 #include "millrace/host/engine.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/flags.h"
+#include "millrace/host/memory.h"
 #include "millrace/log/log.h"
 #include "modules/builtins.h"
 
 int main(int argc, char** argv) {
   using millrace::host::OptionGroup;
+  millrace::host::EndPlainlyWithoutMemory();
   const millrace::Registry registry = millrace::modules::Builtins();
   if (const auto code = millrace::MaybeRunChild(argc, argv, registry)) return *code;
   millrace::host::FlagParser parser("millrace-worker", "Runs modules for a broker", millrace::host::Version());

@@ -62,7 +62,8 @@ class Fleet:
         self.env["MILLRACE_DETECT_TOOLS"] = "false"  # asking every tool for its version takes a second of each core
 
     def program(self, name):
-        folder = {"millrace-broker": "broker", "millrace-worker": "worker", "zmqctl": "tools"}.get(name, "examples/cpp")
+        folder = {"millrace-broker": "broker", "millrace-worker": "worker", "zmqctl": "tools",
+                  "crowd": "bench"}.get(name, "examples/cpp")
         return str(self.build / folder / name)
 
     def start(self, key, name, *args, env=None):
@@ -85,11 +86,11 @@ class Fleet:
             except OSError:
                 continue
 
-    def start_broker(self, *args, key="broker", data="data", port=0):
+    def start_broker(self, *args, key="broker", data="data", port=0, env=None):
         ready = self.dir / f"{key}.endpoint"
         ready.unlink(missing_ok=True)
         process = self.start(key, "millrace-broker", "--port", str(port), "--data-dir", str(self.dir / data),
-                             "--ready-file", str(ready), *args)
+                             "--ready-file", str(ready), *args, env=env)
         wait_for("the broker's endpoint", lambda: ready.exists() or process.poll() is not None)
         if not ready.exists():
             raise AssertionError(self.log(key))

@@ -8,6 +8,7 @@
 #include "millrace/host/assemble.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/flags.h"
+#include "millrace/host/memory.h"
 #include "millrace/host/plan.h"
 #include "millrace/host/report.h"
 #include "millrace/log/log.h"
@@ -163,9 +164,15 @@ int Refuse(const absl::Status& status) {
   return millrace::host::ExitCodeOf(status);
 }
 
+int PrintVersion(bool json) {
+  std::printf(json ? "{\"version\": \"%s\"}\n" : "zmqctl %s\n", millrace::host::Version().c_str());
+  return millrace::host::kSucceeded;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  millrace::host::EndPlainlyWithoutMemory();
   Arguments arguments;
   millrace::host::FlagParser parser("zmqctl", "Submit pipelines to a broker, watch them, ask why",
                                     millrace::host::Version());
@@ -188,10 +195,7 @@ int main(int argc, char** argv) {
     std::fputs("zmqctl: which command? Try 'zmqctl --help'.\n", stderr);
     return millrace::host::kUsage;
   }
-  if (version.chosen()) {
-    std::printf(arguments.json ? "{\"version\": \"%s\"}\n" : "zmqctl %s\n", millrace::host::Version().c_str());
-    return millrace::host::kSucceeded;
-  }
+  if (version.chosen()) return PrintVersion(arguments.json);
   millrace::host::ResolvedOptions resolved;
   if (const auto code = parser.Resolve({}, std::nullopt, resolved)) return *code;
   millrace::log::Init("zmqctl", static_cast<millrace::log::Level>(resolved.options.log_level));

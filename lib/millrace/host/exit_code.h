@@ -14,6 +14,7 @@ enum ExitCode : int {
   kNoInput = 66,      // a file that is not there
   kUnreachable = 69,  // no broker
   kOurFault = 70,
+  kNoResources = 71,  // no memory, no thread
   kDisk = 74,
   kTryAgain = 75,  // the broker is lost, or busy
   kVersions = 76,  // the other side speaks another version

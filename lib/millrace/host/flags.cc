@@ -20,8 +20,8 @@ namespace {
 constexpr std::string_view kExitCodes =
     "\nExit codes: 0 well, 1 the run failed or the answer is no, 64 wrong command line, 65 and 66 wrong or missing "
     "input,\n"
-    "69 no broker, 70 a defect, 74 disk, 75 try again, 76 protocol version, 77 and 78 not allowed or wrong setting,\n"
-    "130 interrupted or cancelled\n";
+    "69 no broker, 70 a defect, 71 no memory or thread, 74 disk, 75 try again, 76 protocol version,\n"
+    "77 and 78 not allowed or wrong setting, 130 interrupted or cancelled\n";
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include "millrace/host/engine.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/flags.h"
+#include "millrace/host/memory.h"
 #include "millrace/host/plan.h"
 #include "millrace/host/report.h"
 #include "millrace/log/log.h"
@@ -89,6 +90,7 @@ std::optional<int> MaybeRunChild(int argc, char** argv, const Registry& registry
 }
 
 int Main(int argc, char** argv, const Pipeline& pipeline, const Options& options) {
+  host::EndPlainlyWithoutMemory();
   if (const auto code = MaybeRunChild(argc, argv, pipeline.registry())) return *code;
   Modes modes;
   host::FlagParser parser(pipeline.name(), "The pipeline '" + pipeline.name() + "'", host::Version());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/history_thread.h"
 
-#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,7 +11,7 @@
 #include "millrace/log/log.h"
 #include "millrace/net/link.h"
 #include "millrace/serve/clock.h"
-#include "millrace/serve/file_size_signal.h"
+#include "millrace/serve/disk_thread.h"
 #include "millrace/store/history_query.h"
 
 namespace millrace::serve {
@@ -20,8 +19,14 @@ namespace {
 
 // Ended runs held while the history cannot be written. Those beyond are in the journal, for the next start.
 constexpr std::size_t kMaxWaiting = 1000;
+constexpr std::size_t kLookAfter = 4096;  // records
 // Of this thread alone: what others wait for goes first.
-constexpr int kNiceness = 10;
+constexpr int kNiceness = 19;
+
+bool EndsARun(const std::vector<Record>& batch) {
+  return std::any_of(batch.begin(), batch.end(),
+                     [](const Record& record) { return std::holds_alternative<RunEnded>(record); });
+}
 
 }  // namespace
 
@@ -58,6 +63,23 @@ absl::Status HistoryThread::OnAWholeFile(absl::Status (HistoryThread::*work)()) 
 
 void HistoryThread::Replayed(Record record) { Follow(std::move(record)); }
 
+void HistoryThread::Take(std::vector<Record> batch) {
+  taken_ += batch.size();
+  const bool look = taken_ >= kLookAfter || EndsARun(batch);
+  records_.Push(std::move(batch));
+  if (!look) return;
+  taken_ = 0;
+  jobs_.Push(Look{});
+}
+
+void HistoryThread::FollowAll() {
+  std::vector<std::vector<Record>> batches;
+  records_.DrainInto(batches);
+  for (std::vector<Record>& batch : batches) {
+    for (Record& record : batch) Follow(std::move(record));
+  }
+}
+
 void HistoryThread::Follow(Record record) {
   std::unique_ptr<store::RunStory> story = chronicle_.Take(std::move(record));
   if (story == nullptr) return;
@@ -78,12 +100,6 @@ void HistoryThread::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
-int HistoryThread::PatienceMs(Instant retry_at) const {
-  const Duration patience = std::max(retry_at - Now(), Duration::zero());
-  // One more than the milliseconds that are left: never early, never in a circle.
-  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count() + 1);
-}
-
 void HistoryThread::Run() {
   BlockFileSizeSignal();
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);  // a help, so that its failure is none
@@ -91,19 +107,14 @@ void HistoryThread::Run() {
   Settle();
   Instant next = Now() + (trouble_.ok() ? options_.look_again : options_.try_again);
   for (bool stop = false; !stop;) {
-    pollfd item{jobs_.fd(), POLLIN, 0};
-    poll(&item, 1, PatienceMs(next));
-    jobs.clear();
-    jobs_.DrainInto(jobs);
-    for (Job& job : jobs) {
-      if (auto* batch = std::get_if<std::vector<Record>>(&job)) {
-        for (Record& record : *batch) Follow(std::move(record));
-      } else if (const auto* question = std::get_if<Question>(&job)) {
-        if (trouble_.ok() && !waiting_.empty()) Settle();
-        Answer_(*question);
-      } else {
-        stop = true;
-      }
+    AwaitJobs(jobs_, next, jobs);
+    FollowAll();
+    for (const Job& job : jobs) {
+      stop |= std::holds_alternative<Stop>(job);
+      const auto* question = std::get_if<Question>(&job);
+      if (question == nullptr) continue;
+      if (trouble_.ok() && !waiting_.empty()) Settle();
+      Answer_(*question);
     }
     const bool due = Now() >= next;
     if (!stop && !due && (waiting_.empty() || !trouble_.ok())) continue;

@@ -46,8 +46,9 @@ class HistoryThread {
   // written that ended just before the last broker did.
   void Replayed(Record record);
   void Start();
-  // Any thread, after Start: records that are durable, in order.
-  void Take(std::vector<Record> batch) { jobs_.Push(std::move(batch)); }
+  // One thread, after Start: durable records, in order. They are looked at once a run has ended, thousands have
+  // come, or somebody asks: to wake up after every commit would cost more than the work itself.
+  void Take(std::vector<Record> batch);
   // Any thread: whether ended runs wait to be written; the journal is to hold them until then.
   bool Behind() const { return behind_; }
   // Answered by a Send among the answers, with all that was taken before.
@@ -58,11 +59,12 @@ class HistoryThread {
     PeerId peer;
     Query query;
   };
+  struct Look {};  // there are records to follow
   struct Stop {};
-  using Job = std::variant<std::vector<Record>, Question, Stop>;
+  using Job = std::variant<Look, Question, Stop>;
 
   void Run();
-  int PatienceMs(Instant retry_at) const;
+  void FollowAll();
   void Follow(Record record);
   absl::Status Open();
   void Settle();  // writes what waits, and tells when that changed anything
@@ -84,6 +86,8 @@ class HistoryThread {
   HistoryNews told_;
   bool replaying_ = true;
   bool put_aside_ = false;  // once in a life: a disk that damages every file is not to be filled with them
+  net::Mailbox<std::vector<Record>> records_;
+  std::size_t taken_ = 0;  // records since the thread was told to look
   net::Mailbox<Job> jobs_;
   std::thread thread_;
 };

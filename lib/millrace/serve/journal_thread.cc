@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/journal_thread.h"
 
-#include <poll.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/serve/clock.h"
-#include "millrace/serve/file_size_signal.h"
+#include "millrace/serve/disk_thread.h"
 
 namespace millrace::serve {
-namespace {
-
-bool Passes(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kResourceExhausted ||
-         status.code() == absl::StatusCode::kPermissionDenied || status.code() == absl::StatusCode::kUnavailable;
-}
-
-}  // namespace
 
 JournalThread::JournalThread(store::Journal journal, std::optional<store::BlobStore> blobs,
                              net::Mailbox<JournalNews>& news, Duration try_again, OnDurable on_durable)
@@ -44,13 +33,7 @@ void JournalThread::Run() {
   Instant retry_at{};
   for (bool stop = false; !stop;) {
     const bool trouble = !state_.trouble.ok() && !state_.broken;
-    const Duration patience = std::max(retry_at - Now(), Duration::zero());
-    // One more than the milliseconds that are left: never early, never in a circle.
-    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count() + 1;
-    pollfd item{jobs_.fd(), POLLIN, 0};
-    poll(&item, 1, trouble ? static_cast<int>(wait) : -1);
-    jobs.clear();
-    jobs_.DrainInto(jobs);
+    AwaitJobs(jobs_, trouble ? retry_at : kNever, jobs);
     for (Job& job : jobs) {
       if (auto* batch = std::get_if<Batch>(&job)) {
         waiting_.push_back(std::move(*batch));

@@ -1,36 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/outbox_thread.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <utility>
 
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/serve/clock.h"
+#include "millrace/serve/disk_thread.h"
 
 namespace millrace::serve {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool Passes(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kResourceExhausted ||
-         status.code() == absl::StatusCode::kPermissionDenied || status.code() == absl::StatusCode::kUnavailable;
-}
-
-// A limit on the size of files is a full disk, not a reason to die.
-void BlockFileSizeSignal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
 
 // Results may be confidential: whatever is made on the way is for this user alone. What was there stays as it is.
 absl::Status MakePrivateFolders(const fs::path& folder) {
@@ -69,13 +53,7 @@ void OutboxThread::Run() {
   Instant retry_at{};
   for (bool stop = false; !stop;) {
     const bool trouble = !trouble_.ok() && !broken_;
-    const Duration patience = std::max(retry_at - Now(), Duration::zero());
-    // One more than the milliseconds that are left: never early, never in a circle.
-    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count() + 1;
-    pollfd item{jobs_.fd(), POLLIN, 0};
-    poll(&item, 1, trouble ? static_cast<int>(wait) : -1);
-    jobs.clear();
-    jobs_.DrainInto(jobs);
+    AwaitJobs(jobs_, trouble ? retry_at : kNever, jobs);
     for (Job& job : jobs) {
       if (auto* keep = std::get_if<agent::Keep>(&job)) {
         Take(std::move(*keep));

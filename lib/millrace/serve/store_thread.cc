@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/store_thread.h"
 
-#include <poll.h>
-
 #include <utility>
 
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/serve/clock.h"
+#include "millrace/serve/disk_thread.h"
 #include "millrace/wire/frame.h"
 
 namespace millrace::serve {
@@ -24,10 +23,7 @@ StoreThread::~StoreThread() {
 void StoreThread::Run() {
   std::vector<Job> jobs;
   while (true) {
-    jobs.clear();
-    pollfd item{jobs_.fd(), POLLIN, 0};
-    poll(&item, 1, -1);
-    jobs_.DrainInto(jobs);
+    AwaitJobs(jobs_, kNever, jobs);
     for (Job& job : jobs) {
       if (std::holds_alternative<Stop>(job)) return;
       std::visit(

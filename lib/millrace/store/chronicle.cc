@@ -64,7 +64,7 @@ PastAttempt RunStory::LatestOf(const Task& task, Outcome outcome, std::string me
 void RunStory::Take(TaskAssigned record) {
   Task* task = Find(record.task);
   if (task == nullptr || task->outcome != Outcome::kNone) return;
-  const auto [it, fresh] = worker_index_.emplace(record.worker, static_cast<std::uint32_t>(workers_.size()));
+  const auto [it, fresh] = worker_index_.try_emplace(record.worker, static_cast<std::uint32_t>(workers_.size()));
   if (fresh) workers_.push_back(std::move(record.worker));
   task->worker = it->second;
   task->assigned = Offset(record.assigned_unix_ms);

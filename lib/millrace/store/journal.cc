@@ -48,8 +48,10 @@ void AddRecord(std::string& body, std::string_view record) {
   body += record;
 }
 
-// The records of a body; nothing when they are not exactly `count`.
+// The records of a body; nothing when they are not exactly `count`. Nobody writes a row without any: it would hold a
+// position that the next one has, too.
 std::optional<std::vector<std::string_view>> Split(std::string_view body, std::uint64_t count) {
+  if (count == 0) return std::nullopt;
   std::vector<std::string_view> records;
   while (body.size() >= kLengthBytes && records.size() < count) {
     std::size_t length = 0;

@@ -17,6 +17,7 @@ TEST(ExitCodesTest, TheNumbersStay) {
   EXPECT_EQ(kNoInput, 66);
   EXPECT_EQ(kUnreachable, 69);
   EXPECT_EQ(kOurFault, 70);
+  EXPECT_EQ(kNoResources, 71);
   EXPECT_EQ(kDisk, 74);
   EXPECT_EQ(kTryAgain, 75);
   EXPECT_EQ(kVersions, 76);

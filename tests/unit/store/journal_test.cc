@@ -226,20 +226,36 @@ TEST_F(JournalTest, NoByteOfTheFileCanChangeARecordUnnoticed) {
   EXPECT_GT(refused, 50);
 }
 
+// A row whose checksum is right.
+std::string InsertRow(char position, int count, const std::string& body) {
+  Hasher hasher;
+  hasher.Add(position + std::string(7, '\0'));
+  hasher.Add(body);
+  std::string hex;
+  for (const char byte : body) hex += absl::StrFormat("%02x", static_cast<unsigned char>(byte));
+  return absl::StrFormat("INSERT INTO batches VALUES(%d, %d, x'%s', x'%s')", position, count, hasher.Finish().Hex(),
+                         hex);
+}
+
+// It would be read as nothing, and its position be given out again.
+TEST_F(JournalTest, ARowWithoutRecordsIsDamageAndSalvageGoesOn) {
+  WriteFive();
+  const Seen seen = SeenAfter(InsertRow(6, 0, ""));
+  EXPECT_EQ(seen.end.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(TextOf(seen.end), HasSubstr("at position 6:"));
+  EXPECT_EQ(seen.records.size(), 5u);
+  const auto salvaged = Salvage(file_);
+  ASSERT_TRUE(salvaged.ok()) << salvaged.status();
+  EXPECT_EQ(salvaged->records, 5u);
+  Journal journal = Open();
+  Append(journal, {{Accepted(4)}});
+  EXPECT_EQ(Replayed(journal).positions.back(), 6u);
+}
+
 TEST_F(JournalTest, ARecordOfANewerMillraceIsNoDamage) {
   { Journal journal = Open(); }
   const std::string unknown = "\x91\xcc\xc8";  // an array with the kind 200
-  const std::string body = std::string("\x03\0\0\0", 4) + unknown;
-  Hasher hasher;
-  hasher.Add(std::string("\x01\0\0\0\0\0\0\0", 8));
-  hasher.Add(body);
-  const auto hex = [](std::string_view bytes) {
-    std::string text;
-    for (const char byte : bytes) text += absl::StrFormat("%02x", static_cast<unsigned char>(byte));
-    return text;
-  };
-  const Seen seen =
-      SeenAfter(absl::StrFormat("INSERT INTO batches VALUES(1, 1, x'%s', x'%s')", hasher.Finish().Hex(), hex(body)));
+  const Seen seen = SeenAfter(InsertRow(1, 1, std::string("\x03\0\0\0", 4) + unknown));
   EXPECT_EQ(seen.end.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(TextOf(seen.end), AllOf(HasSubstr("newer Millrace"), HasSubstr("position 1")));
 }
