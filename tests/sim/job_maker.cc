@@ -22,7 +22,7 @@ Policy DrawPolicy(Dice& dice) {
   policy.backoff_limit = seconds(2);
   if (dice.Chance(0.3)) policy.retries = static_cast<std::int32_t>(dice.Below(3));
   if (dice.Chance(0.1)) policy.retry_on = static_cast<RetryOn>(dice.Below(4));
-  if (dice.Chance(0.05)) policy.isolation = Isolation::kInProcess;
+  if (dice.Chance(0.12)) policy.isolation = Isolation::kInProcess;
   return policy;
 }
 

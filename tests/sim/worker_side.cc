@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Workers' processes: their lives, and slots in which attempts take a while and end as their script says.
+#include <algorithm>
 #include <csignal>
 
 #include "absl/strings/str_format.h"
@@ -59,7 +60,10 @@ void World::StopWorker(Host& host, bool proof, Duration away, AttemptId killer) 
   LoseUnwritten(host);
   host.agent.reset();
   ++host.life;
-  for (Slot& slot : host.slots) ++slot.ticket;
+  for (Slot& slot : host.slots) {
+    ++slot.ticket;
+    slot.line.clear();
+  }
   if (host.link.valid()) Break(host.link, !Faulty() || net_.Chance(0.9), false, proof);
   host.link = {};
   if (host.mortal) return;
@@ -132,7 +136,9 @@ void World::Perform(Host& host, agent::Action action) {
   } else if (auto* erase = std::get_if<agent::Erase>(&action.body)) {
     WriteDisk(host, std::move(*erase));
   } else if (auto* start = std::get_if<agent::Start>(&action.body)) {
-    Begin(host, std::move(*start));
+    Take(host, std::move(*start));
+  } else if (const auto* withdraw = std::get_if<agent::Withdraw>(&action.body)) {
+    Withdraw(host, withdraw->slot, withdraw->attempt);
   } else if (const auto* terminate = std::get_if<agent::Terminate>(&action.body)) {
     Terminate(host, terminate->slot, terminate->attempt);
   } else if (const auto* kill = std::get_if<agent::Kill>(&action.body)) {
@@ -149,12 +155,34 @@ void World::Perform(Host& host, agent::Action action) {
   }
 }
 
+void World::Take(Host& host, agent::Start start) {
+  Slot& slot = host.slots[start.slot];
+  if (!slot.attempt.valid()) return Begin(host, std::move(start));
+  if (!start.in_process || !slot.in_process) Wrong(host.name + " starts two attempts in one slot");
+  slot.line.push_back(std::move(start));
+}
+
+// What has begun goes on; else it is said at once, and so before anything of those behind it.
+void World::Withdraw(Host& host, std::uint32_t number, AttemptId attempt) {
+  std::deque<agent::Start>& line = host.slots[number].line;
+  const auto found = std::find_if(line.begin(), line.end(),
+                                  [attempt](const agent::Start& start) { return start.execute.attempt == attempt; });
+  if (found == line.end()) return;
+  line.erase(found);
+  time_.After(Duration::zero(), host.node(), [this, index = host.index, life = host.life, number, attempt] {
+    if (hosts_[index]->life != life) return;
+    SlotDone done;
+    done.attempt = attempt;
+    done.started = false;
+    StepWorker(*hosts_[index], agent::SlotSaid{.slot = number, .message = std::move(done)});
+  });
+}
+
 void World::Begin(Host& host, agent::Start start) {
   const SlotExecute& execute = start.execute;
   oracle_.Started(static_cast<std::int32_t>(host.index), host.incarnation, execute);
   Mix(execute.attempt.value + 5000);
   Slot& slot = host.slots[start.slot];
-  if (slot.attempt.valid()) Wrong(host.name + " starts two attempts in one slot");
   slot.attempt = execute.attempt;
   slot.task = execute.task;
   slot.in_process = start.in_process;
@@ -170,6 +198,9 @@ void World::Begin(Host& host, agent::Start start) {
     slot.deaf = script->deaf;
     if (oracle_.Executions(execute.task) <= script->times) doing = script->doing;
   }
+  // Short enough to line up behind each other in their slot.
+  if (slot.in_process && work_.Chance(0.8))
+    length = work_.Within(std::chrono::microseconds(1), std::chrono::microseconds(60));
   if (trace_) Say(absl::StrFormat("    %s runs %s try %d", host.name, execute.name, execute.try_number));
   if (doing == Doing::kHang) {
     if (!slot.in_process) return;
@@ -225,6 +256,11 @@ void World::SlotSays(Host& host, std::uint32_t number, Outcome outcome, bool tra
   }
   oracle_.Said(done, time_.now());
   slot.attempt = {};
+  if (!slot.line.empty()) {  // its thread does not wait for anybody
+    agent::Start next = std::move(slot.line.front());
+    slot.line.pop_front();
+    Begin(host, std::move(next));
+  }
   StepWorker(host, agent::SlotSaid{.slot = number, .message = std::move(done)});
 }
 

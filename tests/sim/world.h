@@ -93,6 +93,7 @@ class World {
     bool in_process = false;
     bool deaf = false;
     Instant asked_to_stop = kNever;  // by its worker's clock
+    std::deque<agent::Start> line;   // what was started behind it
   };
   using DiskWork = std::variant<agent::Keep, agent::Erase>;
   struct Host {  // of a worker
@@ -186,6 +187,8 @@ class World {
   void JudgeSlots(const Host& host);
   void WakeWorker(std::uint32_t index, std::uint64_t life, std::uint64_t ticket);
   void Perform(Host& host, agent::Action action);
+  void Take(Host& host, agent::Start start);
+  void Withdraw(Host& host, std::uint32_t number, AttemptId attempt);
   void Begin(Host& host, agent::Start start);
   void Terminate(Host& host, std::uint32_t slot, AttemptId attempt);
   void Kill(Host& host, std::uint32_t slot);
