@@ -8,6 +8,7 @@
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/net/topics.h"
+#include "millrace/sched/permission.h"
 #include "millrace/serve/clock.h"
 #include "millrace/store/history_query.h"
 #include "millrace/wire/frame.h"
@@ -17,7 +18,6 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;  // messages per socket and turn, so that none starves the others
 constexpr Duration kSnapshotInterval = std::chrono::milliseconds(100);
-constexpr int kStrikes = 3;                         // malformed messages until a peer is ignored
 constexpr std::uint64_t kCompactAfter = 64u << 20;  // bytes that a journal may grow by, at least
 // Speaks for the broker's own program; no link has it.
 constexpr PeerId kOwnPeer{net::kLocalPeerBit | ~std::uint64_t{0}};
@@ -43,7 +43,8 @@ BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
       board_(board),
       brain_(parts_.brain),
       store_(std::move(parts_.cache), parts_.blobs, store_answers_),
-      logs_(parts_.log_limit) {
+      logs_(parts_.log_limit),
+      audit_({.file = parts_.audit_file}) {
   if (parts_.history) history_.emplace(*parts_.history, parts_.blobs, store_answers_, history_news_);
 }
 
@@ -101,6 +102,7 @@ void BrokerLoop::Collect() {
   CollectStore();
   CollectJournal();
   CollectHistory();
+  if (parts_.gate != nullptr) CollectGate();
   std::vector<StopOrder> orders;
   stop_orders_.DrainInto(orders);
   for (const StopOrder& order : orders) BeginStop(order.patience);
@@ -111,8 +113,10 @@ void BrokerLoop::CollectControl() {
   more_to_read_ |= parts_.sockets.control->Receive(kReadAtOnce, received) == kReadAtOnce;
   for (net::Received& item : received) {
     auto message = wire::DecodeMessage(item.payload);
+    std::shared_ptr<const Caller> caller;
+    if (!Identify(item.peer, caller)) continue;
     if (message.ok()) {
-      Take(item.peer, *std::move(message), false);
+      Take(item.peer, *std::move(message), false, std::move(caller));
     } else {
       Strike(item.peer, TextOf(message.status()));
     }
@@ -125,9 +129,11 @@ void BrokerLoop::CollectHeartbeats() {
   std::vector<net::Published> published;
   more_to_read_ |= parts_.sockets.heartbeat->Receive(kReadAtOnce, published) == kReadAtOnce;
   for (net::Published& item : published) {
+    const auto caller = parts_.gate == nullptr ? nullptr : parts_.gate->Find(item.user);
+    if (parts_.gate != nullptr && caller == nullptr) continue;  // its key was revoked
     auto message = wire::DecodeMessage(item.payload);
     if (message.ok() && std::holds_alternative<Beat>(*message)) {
-      Take({}, *std::move(message), true);
+      Take({}, *std::move(message), true, caller);
     } else {
       ++malformed_;
     }
@@ -141,7 +147,8 @@ void BrokerLoop::CollectLocal() {
     if (!item.message) {
       Lost(item.peer);
     } else {
-      Take(item.on_heartbeat_channel ? PeerId{} : item.peer, *std::move(item.message), item.on_heartbeat_channel);
+      Take(item.on_heartbeat_channel ? PeerId{} : item.peer, *std::move(item.message), item.on_heartbeat_channel,
+           nullptr);
     }
   }
 }
@@ -209,16 +216,13 @@ bool BrokerLoop::TakeWithoutJournal(PeerId peer, const Message& message) {
   return true;
 }
 
-// With what the shell knows and the brain does not.
-void BrokerLoop::AnswerStatus(PeerId peer, std::uint64_t request) {
-  Answer answer;
-  answer.request = request;
-  answer.broker.push_back(View(Now()));
-  SendTo(peer, std::move(answer));
-}
-
 // What the shell itself answers or remembers, it takes here; the rest is the brain's.
-void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
+void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel, std::shared_ptr<const Caller> caller) {
+  if (!on_heartbeat_channel) audit_.Asked(peer, caller.get(), message);
+  if (caller != nullptr && !sched::CheckPermission(*caller, message).ok()) {
+    events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel, std::move(caller)});
+    return;  // the brain tells it why
+  }
   if (!news_.trouble.ok() && !on_heartbeat_channel && TakeWithoutJournal(peer, message)) return;
   if (auto* hello = std::get_if<Hello>(&message)) {
     PeerInfo& info = peers_[peer];
@@ -232,40 +236,28 @@ void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
   } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kLogs) {
     SendTo(peer, logs_.Ask(*query));
     return;
-  } else if (query != nullptr && query->kind == QueryKind::kBroker && !history_state_.trouble.ok()) {
+  } else if (query != nullptr && query->kind == QueryKind::kBroker && HasWarnings()) {
     AnswerStatus(peer, query->request);
     return;
   } else if (query != nullptr && store::IsAboutThePast(query->kind)) {
     AskHistory(peer, *query);
     return;
+  } else if (auto* command = std::get_if<Command>(&message);
+             command != nullptr && command->kind == CommandKind::kJoin && caller != nullptr) {
+    parts_.gate->Join(peer, caller->key, std::move(*command));
+    return;
   } else if (auto* submit = std::get_if<Submit>(&message); submit != nullptr && submit->job_digest) {
     store_.Ask(LoadSubmission{peer, std::move(*submit)});
     return;
   }
-  events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel});
-}
-
-void BrokerLoop::Strike(PeerId peer, const std::string& reason) {
-  ++malformed_;
-  PeerInfo& info = peers_[peer];
-  ++info.strikes;
-  if (info.strikes > kStrikes) return;
-  const std::string who = info.worker.empty() ? "a client" : info.worker;
-  log::Warning("malformed message %d of %d from %s: %s", info.strikes, kStrikes, who, reason);
-  if (info.strikes < kStrikes) return;
-  log::Warning("%s sent %d malformed messages and is ignored from now on", who, kStrikes);
-  Refused refused;
-  refused.code = RefusalCode::kMalformed;
-  refused.reason = absl::StrFormat("%d malformed messages, the last one: %s", kStrikes, reason);
-  SendTo(peer, std::move(refused));
-  parts_.sockets.control->Ignore(peer);
-  Lost(peer);
+  events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel, std::move(caller)});
 }
 
 void BrokerLoop::Lost(PeerId peer) {
   const auto info = peers_.find(peer);
   const bool dead = info != peers_.end() && HasEnded(info->second.process);
   if (info != peers_.end()) peers_.erase(info);
+  audit_.Gone(peer);
   events_.push_back(sched::PeerGone{peer, dead});
 }
 
@@ -356,6 +348,7 @@ void BrokerLoop::Perform(sched::Action action) {
 }
 
 void BrokerLoop::SendTo(PeerId peer, Message message) {
+  Audit(peer, message);
   if (net::IsLocal(peer)) {
     hub_.Send(peer, std::move(message));
     return;
@@ -408,22 +401,6 @@ void BrokerLoop::Spill(Payload& payload) {
   payload.bytes = {};
 }
 
-BrokerView BrokerLoop::View(Instant now) const {
-  BrokerView view = brain_.Broker(now);
-  view.protocol_errors += malformed_;
-  if (!news_.trouble.ok()) {
-    view.warnings.insert(
-        view.warnings.begin(),
-        absl::StrFormat("the journal cannot be written, nothing is acknowledged and no run is taken: %s",
-                        TextOf(news_.trouble)));
-  }
-  if (!history_state_.trouble.ok()) {
-    view.warnings.push_back(absl::StrFormat("the history cannot be written: %s; %d ended runs wait for it",
-                                            TextOf(history_state_.trouble), history_state_.waiting));
-  }
-  return view;
-}
-
 void BrokerLoop::PublishSnapshot(Instant now) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->broker = View(now);
@@ -432,7 +409,6 @@ void BrokerLoop::PublishSnapshot(Instant now) {
   snapshot->planes = parts_.brain.planes;
   snapshot->unix_ms = UnixMs();
   snapshot->taken = now.time_since_epoch();
-  snapshot->insecure_on = parts_.insecure_on;
   board_.Publish(std::move(snapshot));
   last_snapshot_ = now;
   changed_ = false;
@@ -471,6 +447,7 @@ void BrokerLoop::Wait() {
     add_fd(parts_.sockets.control->wake_fd());
     add_socket(parts_.sockets.heartbeat->native());
   }
+  if (parts_.gate != nullptr) add_fd(parts_.gate->news().fd());
   add_fd(hub_.inbox().fd());
   add_fd(store_answers_.fd());
   add_fd(journal_news_.fd());
