@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import chaos_command  # noqa: E402
 import fail_points  # noqa: E402
 import history  # noqa: E402
+import keys  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
 import old_bugs  # noqa: E402
@@ -30,8 +31,8 @@ import restarts  # noqa: E402
 import wires  # noqa: E402
 from fleet import Fleet, Skipped  # noqa: E402
 
-THEMES = (losses, restarts, fail_points, links, wires, partitions, pipelines, operation, history, old_bugs,
-          chaos_command)
+THEMES = (losses, restarts, fail_points, links, wires, partitions, pipelines, operation, keys, history,
+          old_bugs, chaos_command)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|G_|an?_", name)]
 
