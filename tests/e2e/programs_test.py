@@ -21,6 +21,7 @@ import chaos_command  # noqa: E402
 import crowds  # noqa: E402
 import fail_points  # noqa: E402
 import history  # noqa: E402
+import keys  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
 import old_bugs  # noqa: E402
@@ -33,8 +34,8 @@ import systems  # noqa: E402
 import wires  # noqa: E402
 from fleet import Fleet, Skipped  # noqa: E402
 
-THEMES = (losses, restarts, fail_points, systems, crowds, links, wires, partitions, pipelines, operation, history,
-          reports, old_bugs, chaos_command)
+THEMES = (losses, restarts, fail_points, systems, crowds, links, wires, partitions, pipelines, operation, keys,
+          history, reports, old_bugs, chaos_command)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|G_|an?_", name)]
 

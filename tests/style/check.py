@@ -45,6 +45,7 @@ RULES = {
 LAYERS = {
     "base": [],
     "model": ["base"],
+    "keys": ["base", "model"],
     "wire": ["base", "model"],
     "sched": ["base", "model"],
     "agent": ["base", "model"],
@@ -54,7 +55,7 @@ LAYERS = {
     "report": ["base", "model", "wire"],
     "exec": ["base"],
     "api": ["base", "model", "wire", "exec"],
-    "net": ["base", "model", "wire"],
+    "net": ["base", "model", "keys", "wire"],
     "client": ["base", "model", "wire", "api", "net"],
     "serve": None,
     "host": None,

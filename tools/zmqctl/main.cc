@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // zmqctl: submit pipelines to a broker, watch them, ask why.
 #include <cstdio>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "millrace/yaml/pipeline.h"
 #include "tools/zmqctl/chaos.h"
 #include "tools/zmqctl/commands.h"
+#include "tools/zmqctl/keys.h"
 
 namespace {
 
@@ -29,7 +31,8 @@ struct Verb {
 millrace::host::Command& Add(millrace::host::FlagParser& parser, Arguments& arguments, const char* name,
                              const char* summary) {
   millrace::host::Command& command = parser.root().Add(name, summary);
-  command.Setting("orchestrator_url").Setting("insecure_allow_plaintext_on").Setting("color").Setting("log_level");
+  command.Setting("orchestrator_url").Setting("key_file").Setting("insecure_allow_plaintext_on");
+  command.Setting("color").Setting("log_level");
   command.Flag("--json", &arguments.json, "Print the answer as JSON");
   return command;
 }
@@ -188,6 +191,8 @@ int main(int argc, char** argv) {
       .Setting("color")
       .Example("zmqctl plan pipeline.yaml", "what is wrong with it, or what it would do");
   const std::vector<OfflineVerb> offline = DeclareOffline(parser, arguments);
+  millrace::zmqctl::KeysArguments keys_arguments;
+  const std::vector<millrace::zmqctl::KeysVerb> keys = millrace::zmqctl::DeclareKeys(parser, keys_arguments);
   millrace::zmqctl::ChaosArguments chaos_arguments;
   const millrace::host::Command& chaos = millrace::zmqctl::DeclareChaos(parser, chaos_arguments);
   if (const auto code = parser.Parse(argc, argv)) return *code;
@@ -199,19 +204,17 @@ int main(int argc, char** argv) {
   millrace::host::ResolvedOptions resolved;
   if (const auto code = parser.Resolve({}, std::nullopt, resolved)) return *code;
   millrace::log::Init("zmqctl", static_cast<millrace::log::Level>(resolved.options.log_level));
-  if (plan.chosen()) {
-    const absl::StatusOr<int> done = Plan(arguments, resolved.options);
-    return done.ok() ? *done : Refuse(done.status());
-  }
+  std::optional<absl::StatusOr<int>> told;
+  if (plan.chosen()) told = Plan(arguments, resolved.options);
   for (const OfflineVerb& verb : offline) {
-    if (!verb.command->chosen()) continue;
-    const absl::StatusOr<int> done = verb.run(arguments, resolved.options);
-    return done.ok() ? *done : Refuse(done.status());
+    if (verb.command->chosen()) told = verb.run(arguments, resolved.options);
   }
-  if (!arguments.data_dir.empty()) {  // only the history has it
-    const absl::StatusOr<int> done = millrace::zmqctl::HistoryOnDisk(arguments, resolved.options);
-    return done.ok() ? *done : Refuse(done.status());
+  for (const millrace::zmqctl::KeysVerb& verb : keys) {
+    if (verb.command->chosen()) told = verb.run(keys_arguments, resolved.options);
   }
+  // Only the history has it.
+  if (!arguments.data_dir.empty()) told = millrace::zmqctl::HistoryOnDisk(arguments, resolved.options);
+  if (told) return told->ok() ? **told : Refuse(told->status());
   auto interrupts = millrace::host::Interrupts::Begin();
   if (!interrupts.ok()) return Refuse(interrupts.status());
   if (chaos.chosen()) {

@@ -28,6 +28,7 @@ void Client::Take(net::LinkEvent event) {
   if (auto* down = std::get_if<net::LinkDown>(&event)) {
     up_ = false;
     down_reason_ = std::move(down->reason);
+    if (down->refused) refused_ = Error(absl::StatusCode::kPermissionDenied, "%s", down_reason_);
     return;
   }
   if (std::holds_alternative<net::LinkUp>(event)) {
@@ -47,7 +48,9 @@ void Client::Take(net::LinkEvent event) {
   } else if (auto* welcome = std::get_if<Welcome>(&message)) {
     blobs_.OnPlanes(welcome->planes);
   } else if (auto* refused = std::get_if<Refused>(&message)) {
-    if (!refused->retryable) refused_ = FailedPrecondition("the broker refused: %s", refused->reason);
+    const bool not_allowed = refused->code == RefusalCode::kNotAllowed;
+    const auto code = not_allowed ? absl::StatusCode::kPermissionDenied : absl::StatusCode::kFailedPrecondition;
+    if (!refused->retryable) refused_ = Error(code, "the broker refused: %s", refused->reason);
   } else if (std::holds_alternative<Changed>(message)) {
     told_of_change_ = true;
   }

@@ -13,8 +13,10 @@
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
 #include "millrace/exec/detect.h"
+#include "millrace/host/credentials.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/version.h"
+#include "millrace/log/log.h"
 #include "millrace/net/endpoint.h"
 #include "millrace/net/remote_link.h"
 #include "millrace/serve/process_watch.h"
@@ -65,6 +67,10 @@ serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network) 
                            .bytes = static_cast<std::uint64_t>(options.history_size)};
   // As if it had been killed: workers keep what they have, and the next broker goes on from what is on disk.
   broker.on_disk_failure = [](const absl::Status&) { _exit(kDisk); };
+  broker.on_open_gate = [](const absl::Status& status) {
+    log::Error("%s", TextOf(status));
+    _exit(kOurFault);
+  };
   sched::Config& brain = broker.brain;
   brain.version = Version();
   brain.heartbeat_interval = options.worker_heartbeat_interval;
@@ -89,11 +95,14 @@ serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network) 
   network.port = options.orchestrator_port;
   network.http = options.http;
   network.http_port = options.http_port;
+  network.http_bind = options.http_bind;
+  network.keys_dir = options.keys_dir;
   network.insecure_allow_plaintext_on = options.insecure_allow_plaintext_on;
   return broker;
 }
 
-absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local) {
+absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local,
+                                                     const std::string& key_name) {
   serve::WorkerOptions worker;
   std::error_code error;
   const auto work_dir = std::filesystem::canonical(options.work_dir, error);
@@ -102,7 +111,10 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
   brain.host = serve::HostName();
   brain.pid = static_cast<std::uint32_t>(getpid());
   brain.name = options.worker_id;
-  if (brain.name.empty()) brain.name = local ? "local" : absl::StrFormat("%s-%d", brain.host, brain.pid);
+  if (brain.name.empty()) brain.name = local ? "local" : DefaultWorkerId();
+  // A key speaks for ids that begin with its name.
+  if (options.worker_id.empty() && !key_name.empty() && brain.name != key_name)
+    brain.name = key_name + "." + brain.name;
   brain.incarnation = Incarnation{EntropyFromSystem() | 1};  // never 0, which means none
   brain.version = Version();
   brain.local = local;
@@ -128,6 +140,7 @@ absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& op
         "which broker? give --orchestrator tcp://HOST:PORT, or set ORCHESTRATOR_URL (start one with millrace-broker)");
   }
   MILLRACE_ASSIGN_OR_RETURN(net::Endpoint control, net::ParseOrchestratorUrl(options.orchestrator_url));
+  if (!options.key_file.empty()) MILLRACE_RETURN_IF_ERROR(UseKeyFile(context, options).status());
   RemoteBroker broker;
   net::RemoteLinkOptions link;
   link.insecure_allow_plaintext_on = options.insecure_allow_plaintext_on;

@@ -20,8 +20,9 @@ namespace millrace::host {
 
 serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network);
 
-// `local`: beside a broker in this process.
-absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local);
+// `local`: beside a broker in this process. `key_name`: of its key, "" without.
+absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local,
+                                                     const std::string& key_name = "");
 
 // A broker somewhere else: the control link and the bulk plane.
 struct RemoteBroker {

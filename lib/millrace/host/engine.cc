@@ -8,12 +8,14 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "millrace/base/status.h"
 #include "millrace/client/client.h"
 #include "millrace/host/assemble.h"
+#include "millrace/host/credentials.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/progress.h"
 #include "millrace/log/log.h"
@@ -79,6 +81,15 @@ absl::StatusOr<Summary> Drive(client::Client& client, RunRequest& request) {
   return summary;
 }
 
+// Without a context: without a network. Its threads are started in there, and the system may have none left.
+absl::StatusOr<std::unique_ptr<serve::Broker>> StartBroker(net::SocketContext* context, const Options& options) {
+  try {
+    return serve::Broker::Start(context, BrokerOptionsOf(options, context != nullptr));
+  } catch (const std::system_error& error) {
+    return NoThread(error);
+  }
+}
+
 absl::StatusOr<std::unique_ptr<serve::Worker>> StartLocalWorker(serve::Broker& broker, const RunRequest& request) {
   MILLRACE_ASSIGN_OR_RETURN(auto worker, WorkerOptionsOf(request.options, *request.registry, true));
   return serve::Worker::Start(std::move(worker), broker.ConnectLocal(), broker.local_blobs());
@@ -107,15 +118,14 @@ absl::StatusOr<Summary> DriveLocally(serve::Broker& broker, RunRequest& request,
 }  // namespace
 
 absl::StatusOr<Summary> RunStandalone(RunRequest request) {
-  MILLRACE_ASSIGN_OR_RETURN(auto broker,
-                            serve::Broker::Start(nullptr, BrokerOptionsOf(request.options, /*with_network=*/false)));
+  MILLRACE_ASSIGN_OR_RETURN(auto broker, StartBroker(nullptr, request.options));
   MILLRACE_ASSIGN_OR_RETURN(auto worker, StartLocalWorker(*broker, request));
   return DriveLocally(*broker, request, /*has_worker=*/true);
 }
 
 absl::StatusOr<Summary> RunOrchestrator(RunRequest request) {
   net::SocketContext context;
-  MILLRACE_ASSIGN_OR_RETURN(auto broker, serve::Broker::Start(&context, BrokerOptionsOf(request.options, true)));
+  MILLRACE_ASSIGN_OR_RETURN(auto broker, StartBroker(&context, request.options));
   MILLRACE_RETURN_IF_ERROR(WriteReadyFile(request.ready_file, broker->control_endpoint()));
   log::Info("orchestrator %s listens on %s; workers: --orchestrator %s", Version(), broker->control_endpoint(),
             broker->control_endpoint());
@@ -149,7 +159,7 @@ absl::StatusOr<RunId> SubmitToBroker(RunRequest request) {
 
 absl::Status ServeBroker(const Options& options, const std::string& ready_file, Interrupts& interrupts) {
   net::SocketContext context;
-  MILLRACE_ASSIGN_OR_RETURN(auto broker, serve::Broker::Start(&context, BrokerOptionsOf(options, true)));
+  MILLRACE_ASSIGN_OR_RETURN(auto broker, StartBroker(&context, options));
   MILLRACE_RETURN_IF_ERROR(WriteReadyFile(ready_file, broker->control_endpoint()));
   log::Info("broker %s listens on %s%s%s", Version(), broker->control_endpoint(),
             broker->planes().http.empty() ? "" : ", health on ",
@@ -169,10 +179,16 @@ absl::Status ServeBroker(const Options& options, const std::string& ready_file, 
   return absl::OkStatus();
 }
 
-int ServeWorker(const Options& options, const Registry& registry, Interrupts& interrupts) {
+int ServeWorker(const Options& given, const Registry& registry, Interrupts& interrupts) {
   net::SocketContext context;
+  Options options = given;
+  const auto key_name = EquipWorker(context, options, interrupts);
+  if (!key_name.ok()) {
+    log::Error("%s", TextOf(key_name.status()));
+    return key_name.status().code() == absl::StatusCode::kUnavailable ? kTryAgain : ExitCodeOf(key_name.status());
+  }
   auto remote = Dial(context, options);
-  auto worker_options = WorkerOptionsOf(options, registry, /*local=*/false);
+  auto worker_options = WorkerOptionsOf(options, registry, /*local=*/false, *key_name);
   for (const absl::Status& status : {remote.status(), worker_options.status()}) {
     if (status.ok()) continue;
     log::Error("%s", TextOf(status));

@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/host/exit_code.h"
 
+#include "absl/strings/cord.h"
+#include "millrace/base/status.h"
+
 namespace millrace::host {
 
+namespace {
+constexpr char kNoThread[] = "millrace/no-thread";
+}  // namespace
+
+absl::Status NoThread(const std::system_error& error) {
+  absl::Status status = ResourceExhausted(
+      "the system refuses a thread: %s (see ulimit -u and the pids limit of the cgroup)", error.what());
+  status.SetPayload(kNoThread, absl::Cord(" "));
+  return status;
+}
+
 int ExitCodeOf(const absl::Status& status) {
+  if (status.GetPayload(kNoThread).has_value()) return kNoResources;
   switch (status.code()) {
     case absl::StatusCode::kOk: return kSucceeded;
     case absl::StatusCode::kInvalidArgument:

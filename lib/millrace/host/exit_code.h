@@ -2,6 +2,8 @@
 // How our programs end, after sysexits.h: scripts and service managers decide by these numbers.
 #pragma once
 
+#include <system_error>
+
 #include "absl/status/status.h"
 
 namespace millrace::host {
@@ -22,6 +24,9 @@ enum ExitCode : int {
   kBadConfig = 78,     // a setting with a bad value, keys that are missing
   kInterrupted = 130,  // Ctrl-C
 };
+
+// The error of a thread that could not be started.
+absl::Status NoThread(const std::system_error& error);
 
 // What a program that cannot go on because of `status` exits with.
 int ExitCodeOf(const absl::Status& status);

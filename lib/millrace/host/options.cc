@@ -131,8 +131,8 @@ class Resolution {
           FormatDuration(options.worker_heartbeat_timeout), resolved_.origins["worker_heartbeat_timeout"],
           FormatDuration(options.worker_heartbeat_interval), resolved_.origins["worker_heartbeat_interval"]));
     }
-    if (options.mode == Mode::kWorker && options.orchestrator_url.empty()) {
-      Fail("a worker needs orchestrator_url; give --orchestrator tcp://HOST:PORT or set ORCHESTRATOR_URL");
+    if (options.mode == Mode::kWorker && options.orchestrator_url.empty() && options.join_token.empty()) {
+      Fail("a worker needs orchestrator_url; give --orchestrator tcp://HOST:PORT or set ORCHESTRATOR_URL, or --join");
     }
   }
 
@@ -159,7 +159,8 @@ std::string Describe(const ResolvedOptions& resolved) {
   }
   std::string text;
   for (const OptionRow& row : OptionTable()) {
-    const std::string value = row.get(resolved.options);
+    const std::string real = row.get(resolved.options);
+    const std::string value = row.is_secret && !real.empty() ? "(hidden)" : real;
     const auto origin = resolved.origins.find(row.name);
     text += absl::StrFormat("%-*s  %-*s  %s\n", static_cast<int>(name_width), row.name, static_cast<int>(value_width),
                             value.empty() ? "-" : value, origin == resolved.origins.end() ? "" : origin->second);

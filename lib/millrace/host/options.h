@@ -28,10 +28,13 @@ struct Options {
   std::string bind = "127.0.0.1";
   int orchestrator_port = 8080;  // 0 = all planes get ephemeral ports
   bool http = true;
-  int http_port = -1;                         // -1 = orchestrator_port + 10, or an ephemeral one if that is 0
+  int http_port = -1;  // -1 = orchestrator_port + 10, or an ephemeral one if that is 0
+  std::string http_bind = "127.0.0.1";
   std::string insecure_allow_plaintext_on{};  // the bind address, repeated
+  std::string key_file{};                     // of a worker or a client
 
   // The broker.
+  std::string keys_dir{};  // "" = without keys
   std::string data_dir{};  // "" = $XDG_STATE_HOME/millrace; filled in when resolved
   Durability durability = Durability::kSync;
   std::uint32_t expect_workers = 0;
@@ -50,6 +53,7 @@ struct Options {
   std::int64_t history_size = std::int64_t{1} << 30;  // bytes
 
   // A worker.
+  std::string join_token{};                // or @FILE
   std::string worker_id{};                 // "" = host name and process id
   std::uint32_t max_parallel_modules = 0;  // 0 = as many as there are cores
   std::vector<std::string> tags{};

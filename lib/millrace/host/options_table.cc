@@ -39,6 +39,11 @@ OptionRow ByDefault(OptionRow row, std::string text) {
   return row;
 }
 
+OptionRow Secret(OptionRow row) {
+  row.is_secret = true;
+  return row;
+}
+
 // A check of what any text would otherwise pass.
 OptionRow Checked(OptionRow row, std::string range, bool (*good)(const std::string& text)) {
   row.range = range;
@@ -82,11 +87,21 @@ void AddNetwork(std::vector<OptionRow>& rows) {
   rows.push_back(Switch("http", &Options::http, "serve health, status, workers and runs over HTTP"));
   rows.push_back(Number("http_port", &Options::http_port, -1, 65535,
                         "where; auto is 10 above the control channel, 0 lets the system choose", "auto"));
+  rows.push_back(Text("http_bind", &Options::http_bind, "ADDRESS",
+                      "where HTTP listens; beyond loopback with keys only, and without encryption of its own"));
+  rows.push_back(Flags(Text("key_file", &Options::key_file, "FILE",
+                            "the key of this worker or client, for a broker with keys: of `zmqctl keys add`"),
+                       "--key,--key-file"));
   rows.push_back(Text("insecure_allow_plaintext_on", &Options::insecure_allow_plaintext_on, "ADDRESS",
                       "the bind address again: tolerate plaintext there, beyond loopback"));
 }
 
 void AddBroker(std::vector<OptionRow>& rows) {
+  rows.push_back(ByDefault(Flags(Text("keys_dir", &Options::keys_dir, "DIR",
+                                      "encrypt everything, and admit only whom the keys there are for: of `zmqctl keys "
+                                      "init`"),
+                                 "--keys,--keys-dir"),
+                           "none: plaintext, on loopback"));
   rows.push_back(ByDefault(
       Text("data_dir", &Options::data_dir, "DIR", "journal, large results, cache and epoch; locked by one broker"),
       "$XDG_STATE_HOME/millrace"));
@@ -123,6 +138,9 @@ void AddBroker(std::vector<OptionRow>& rows) {
 }
 
 void AddWorker(std::vector<OptionRow>& rows) {
+  rows.push_back(Secret(Flags(Text("join_token", &Options::join_token, "TOKEN",
+                                   "of `zmqctl keys token`: join the broker that it names; @FILE reads it there"),
+                              "--join,--join-token")));
   rows.push_back(ByDefault(
       Checked(Environment(Text("worker_id", &Options::worker_id, "NAME", "the name of this worker; one holder each"),
                           "WORKER_ID"),

@@ -28,6 +28,7 @@ struct OptionRow {
   std::string help;
   std::string default_text;            // for the help; what is found out at the start is described: "detected"
   std::vector<std::string> choices{};  // for completion
+  bool is_secret = false;              // not for the eyes of --print-settings
   bool is_list = false;                // may be given several times; elements are separated by commas
   // InvalidArgument with value and range, without the name of the option.
   std::function<absl::Status(const std::string& text, Options& options)> set{};

@@ -333,7 +333,14 @@ struct Query {
   friend bool operator==(const Query&, const Query&) = default;
 };
 
-enum class CommandKind : std::uint8_t { kCancelRun, kDrainWorker, kReleaseWorkers };
+enum class CommandKind : std::uint8_t {
+  kCancelRun,
+  kDrainWorker,
+  kReleaseWorkers,
+  // Of whoever has a join token: admit the public key `target` under the name `reason`. The answer's `lines` are the
+  // name that it got and its role.
+  kJoin,
+};
 
 struct Command {
   static constexpr std::uint8_t kKind = 42;

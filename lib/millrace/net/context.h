@@ -5,12 +5,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+
+#include "millrace/keys/z85.h"
 
 namespace zmq {
 class context_t;
 }
 
 namespace millrace::net {
+
+// What a process proves itself with. Who binds is the broker; who connects also knows which broker it wants.
+struct SocketKeys {
+  keys::KeyPair own;
+  std::string broker;  // its public key, Z85
+};
 
 struct SocketContextOptions {
   int io_threads = 1;  // enough for about 1 GB/s; 2 when encrypted on more than two cores
@@ -28,7 +38,13 @@ class SocketContext {
 
   zmq::context_t& native() { return *context_; }
 
+  // CURVE for every socket that is made from now on, on whichever plane: with keys there is no plaintext. Call it while
+  // no other thread makes sockets.
+  void UseKeys(std::optional<SocketKeys> keys) { keys_ = std::move(keys); }
+  const std::optional<SocketKeys>& keys() const { return keys_; }
+
  private:
+  std::optional<SocketKeys> keys_;
   std::unique_ptr<zmq::context_t> context_;
 };
 

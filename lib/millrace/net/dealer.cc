@@ -22,7 +22,8 @@ constexpr std::size_t kMostEvents = 1000;
 
 std::string ProtocolFailure(std::int32_t code) {
   if (code == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
-    return "one side uses keys and the other does not";
+    return "one side uses keys and the other does not (a broker with keys takes `--key FILE`, which `zmqctl keys add` "
+           "makes, or `--join TOKEN` of a worker)";
   }
   if (code == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC) return "the broker's public key is another than the one given";
   return absl::StrFormat("the other side does not speak ZMTP 3 as expected (code 0x%x)", code);
@@ -32,15 +33,28 @@ std::string ProtocolFailure(std::int32_t code) {
 // with or without a reason before the disconnection, or say nothing but that it ended.
 class ConnectionStory {
  public:
+  ConnectionStory(bool keyed, bool was_connected) : keyed_(keyed), was_connected_(was_connected) {}
+
   std::optional<ConnectionEvent> Next(const ConnectionChange& change) {
     using Kind = ConnectionEvent::Kind;
     switch (change.event) {
-      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: state_ = State::kConnected; return ConnectionEvent{Kind::kConnected, ""};
+      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        state_ = State::kConnected;
+        was_connected_ = true;
+        return ConnectionEvent{Kind::kConnected, ""};
       case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        return Failed(absl::StrFormat("the connection ended in the handshake: %s", zmq_strerror(change.value)));
-      case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: return Failed(ProtocolFailure(change.value));
+        return Failed(
+            absl::StrFormat("the connection ended in the handshake: %s%s", zmq_strerror(change.value),
+                            keyed_ ? "; is our file of another broker, or of its key before a rotation?" : ""));
+      case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        // Rubbish on the wire may look like this, too, so it is final only before anything else.
+        return Failed(ProtocolFailure(change.value),
+                      change.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH && !was_connected_);
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        return Failed(absl::StrFormat("the broker refused our key (status %d)", change.value));
+        return Failed(absl::StrFormat("the broker refused our key (status %d): it is unknown there or revoked; see "
+                                      "`zmqctl keys list` on the broker's machine",
+                                      change.value),
+                      true);
       default: break;
     }
     const State before = std::exchange(state_, State::kConnecting);
@@ -52,11 +66,13 @@ class ConnectionStory {
  private:
   enum class State { kConnecting, kConnected, kFailed };
 
-  ConnectionEvent Failed(std::string reason) {
+  ConnectionEvent Failed(std::string reason, bool refused = false) {
     state_ = State::kFailed;
-    return {ConnectionEvent::Kind::kHandshakeFailed, std::move(reason)};
+    return {ConnectionEvent::Kind::kHandshakeFailed, std::move(reason), refused};
   }
 
+  bool keyed_;
+  bool was_connected_;
   State state_ = State::kConnecting;
 };
 
@@ -71,6 +87,7 @@ struct Dealer::State {
   std::unique_ptr<SocketMonitor> monitor;
   DealerCounters counters;
   zmq::message_t frame;
+  bool was_connected = false;  // as far as the owner has looked
 
   State(SocketContext& context_in, Endpoint endpoint_in, DealerOptions options_in)
       : context(context_in), endpoint(std::move(endpoint_in)), options(std::move(options_in)) {}
@@ -85,6 +102,7 @@ void Dealer::State::CloseSocket() {
 }
 
 absl::Status Dealer::State::Open() {
+  const std::optional<SocketKeys>& keys = options.keys ? options.keys : context.keys();
   MILLRACE_ASSIGN_OR_RETURN(socket, MakeSocket(context, zmq::socket_type::dealer,
                                                {.send_high_water = options.send_high_water,
                                                 .receive_high_water = options.receive_high_water,
@@ -95,12 +113,12 @@ absl::Status Dealer::State::Open() {
   socket.set(zmq::sockopt::reconnect_ivl_max, kLongestReconnectMs);
   socket.set(zmq::sockopt::connect_timeout, kConnectTimeoutMs);
   monitor = std::make_unique<SocketMonitor>();
-  MILLRACE_RETURN_IF_ERROR(monitor->Start(context, socket, kWatched,
-                                          [this, story = ConnectionStory()](const ConnectionChange& change) mutable {
-                                            if (auto event = story.Next(change))
-                                              events.TryPush(*std::move(event), kMostEvents);
-                                          }));
-  return ConnectSocket(socket, endpoint, options.insecure_allow_plaintext_on);
+  MILLRACE_RETURN_IF_ERROR(monitor->Start(
+      context, socket, kWatched,
+      [this, story = ConnectionStory(keys.has_value(), was_connected)](const ConnectionChange& change) mutable {
+        if (auto event = story.Next(change)) events.TryPush(*std::move(event), kMostEvents);
+      }));
+  return ConnectSocket(socket, endpoint, keys, options.insecure_allow_plaintext_on);
 }
 
 Dealer::Dealer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -157,6 +175,9 @@ void Dealer::Close(std::chrono::milliseconds linger) {
 std::vector<ConnectionEvent> Dealer::TakeConnectionEvents() {
   std::vector<ConnectionEvent> taken;
   state_->events.DrainInto(taken);
+  for (const ConnectionEvent& event : taken) {
+    state_->was_connected |= event.kind == ConnectionEvent::Kind::kConnected;
+  }
   return taken;
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct DealerOptions {
   int send_high_water = 64;
   int receive_high_water = 1000;
   std::string insecure_allow_plaintext_on = {};
+  std::optional<SocketKeys> keys = {};  // instead of the context's
 };
 
 struct ConnectionEvent {
@@ -37,6 +39,7 @@ struct ConnectionEvent {
   };
   Kind kind = Kind::kConnected;
   std::string reason;
+  bool refused = false;  // our key is not admitted, or only one side uses keys: trying again changes nothing
 };
 
 struct DealerCounters {

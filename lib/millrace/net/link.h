@@ -21,6 +21,7 @@ namespace millrace::net {
 struct LinkUp {};
 struct LinkDown {
   std::string reason;
+  bool refused = false;  // as of ConnectionEvent: it is of no use to wait
 };
 struct LinkHeard {
   Message message;

@@ -87,11 +87,23 @@ absl::Status CheckPlaintextAllowed(const Endpoint& endpoint, std::string_view in
   if (endpoint.transport != Transport::kTcp || insecure_allow_plaintext_on == endpoint.host) return absl::OkStatus();
   MILLRACE_ASSIGN_OR_RETURN(const bool loopback, IsLoopback(endpoint));
   if (loopback) return absl::OkStatus();
+  if (bind) {
+    return FailedPrecondition(
+        "binding %s would speak plaintext beyond this machine. Make keys, and use them:\n"
+        "  zmqctl keys init --keys DIR\n"
+        "  zmqctl keys token --keys DIR --orchestrator tcp://THIS-HOST:%d    # for workers: millrace-worker --join "
+        "TOKEN\n"
+        "  millrace-broker --keys DIR --bind %s\n"
+        "or tolerate it knowingly with --insecure-allow-plaintext-on %s",
+        endpoint.ToString(), endpoint.port, endpoint.host, endpoint.host);
+  }
   return FailedPrecondition(
-      "%s %s would speak plaintext beyond this machine, and there are no keys for it; use a loopback address, or "
-      "tolerate "
-      "it knowingly with --insecure-allow-plaintext-on %s",
-      bind ? "binding" : "connecting to", endpoint.ToString(), endpoint.host);
+      "connecting to %s would speak plaintext beyond this machine. On the broker's machine, make a key, and use it "
+      "here:\n"
+      "  zmqctl keys add client NAME --keys DIR    # then here: --key NAME.key\n"
+      "  zmqctl keys token --keys DIR              # or for a worker: millrace-worker --join TOKEN\n"
+      "or tolerate it knowingly with --insecure-allow-plaintext-on %s",
+      endpoint.ToString(), endpoint.host);
 }
 
 absl::StatusOr<Endpoint> PinAddress(const Endpoint& endpoint, bool bind) {

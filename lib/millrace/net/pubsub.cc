@@ -16,15 +16,17 @@ constexpr int kReconnectMs = 200;
 constexpr int kLongestReconnectMs = 10'000;
 constexpr int kConnectTimeoutMs = 5000;
 
-absl::Status Attach(zmq::socket_t& socket, End end, Endpoint& endpoint, const PubSubOptions& options) {
+absl::Status Attach(SocketContext& context, zmq::socket_t& socket, End end, Endpoint& endpoint,
+                    const PubSubOptions& options) {
   if (end == End::kConnect) {
     socket.set(zmq::sockopt::immediate, true);
     socket.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
     socket.set(zmq::sockopt::reconnect_ivl_max, kLongestReconnectMs);
     socket.set(zmq::sockopt::connect_timeout, kConnectTimeoutMs);
-    return ConnectSocket(socket, endpoint, options.insecure_allow_plaintext_on);
+    return ConnectSocket(socket, endpoint, context.keys(), options.insecure_allow_plaintext_on);
   }
-  MILLRACE_ASSIGN_OR_RETURN(endpoint, BindSocket(socket, endpoint, options.insecure_allow_plaintext_on));
+  MILLRACE_ASSIGN_OR_RETURN(endpoint,
+                            BindSocket(socket, endpoint, context.keys(), options.insecure_allow_plaintext_on));
   return absl::OkStatus();
 }
 
@@ -32,7 +34,8 @@ CommonOptions Common(const PubSubOptions& options) {
   return {.send_high_water = options.high_water,
           .receive_high_water = options.high_water,
           .max_message_bytes = options.max_message_bytes,
-          .linger_ms = 0};
+          .linger_ms = 0,
+          .zap_domain = kSideDomain};
 }
 
 }  // namespace
@@ -46,7 +49,7 @@ struct Publisher::State {
     auto state = std::make_unique<State>();
     state->endpoint = endpoint;
     MILLRACE_ASSIGN_OR_RETURN(state->socket, MakeSocket(context, zmq::socket_type::pub, Common(options)));
-    MILLRACE_RETURN_IF_ERROR(Attach(state->socket, end, state->endpoint, options));
+    MILLRACE_RETURN_IF_ERROR(Attach(context, state->socket, end, state->endpoint, options));
     return state;
   }
 };
@@ -87,7 +90,7 @@ struct Subscriber::State {
     state->endpoint = endpoint;
     MILLRACE_ASSIGN_OR_RETURN(state->socket, MakeSocket(context, zmq::socket_type::sub, Common(options)));
     for (const Topic topic : topics) state->socket.set(zmq::sockopt::subscribe, std::string(1, topic));
-    MILLRACE_RETURN_IF_ERROR(Attach(state->socket, end, state->endpoint, options));
+    MILLRACE_RETURN_IF_ERROR(Attach(context, state->socket, end, state->endpoint, options));
     return state;
   }
 };
@@ -118,8 +121,9 @@ std::size_t Subscriber::Receive(std::size_t max, std::vector<Published>& out) {
       continue;
     }
     const Topic topic = *s.frame.data<char>();
+    std::string user = UserOf(s.frame);
     const Bytes whole = BytesOf(std::move(s.frame));
-    out.push_back({topic, whole.Slice(1, whole.size() - 1)});
+    out.push_back({topic, whole.Slice(1, whole.size() - 1), std::move(user)});
     ++taken;
   }
   return taken;

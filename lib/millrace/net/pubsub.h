@@ -52,6 +52,7 @@ class Publisher {
 struct Published {
   Topic topic = 0;
   Bytes payload;
+  std::string user = {};  // the public key of the publisher; "" without keys
 };
 
 class Subscriber {

@@ -31,13 +31,13 @@ class RemoteLink final : public Link {
   }
 
   void Receive(std::vector<LinkEvent>& events) override {
-    if (!failure_.empty()) events.push_back(LinkDown{std::exchange(failure_, {})});
+    if (!failure_.empty()) events.push_back(LinkDown{std::exchange(failure_, {}), false});
     // A message that is there belongs to the connection whose event is told first.
     for (ConnectionEvent& event : dealer_->TakeConnectionEvents()) {
       if (event.kind == ConnectionEvent::Kind::kConnected) {
         events.emplace_back(std::in_place_type<LinkUp>);
       } else {
-        events.push_back(LinkDown{std::move(event.reason)});
+        events.push_back(LinkDown{std::move(event.reason), event.refused});
       }
     }
     std::vector<Bytes> frames;

@@ -62,6 +62,7 @@ struct Backlog {
 
 struct Peer {
   PeerId id;
+  std::string user;                  // the public key that it has proved to have
   int descriptor = -1;               // -1: inproc
   std::unique_ptr<Backlog> backlog;  // null: empty
   bool ignored = false;
@@ -125,7 +126,8 @@ Peer& Router::State::Meet(RoutingId routing) {
   if (!is_new) return peer;
   peer.id = PeerId{next_peer++};
   routing_of[peer.id] = routing;
-  // From the payload: the first frame loses its properties in this version of ZeroMQ.
+  peer.user = net::UserOf(payload_frame);
+  // From the payload, too: the first frame loses its properties in this version of ZeroMQ.
   peer.descriptor = zmq_msg_get(payload_frame.handle(), ZMQ_SRCFD);
   if (peer.descriptor < 0) return peer;
   const auto [owner, is_free] = by_descriptor.try_emplace(peer.descriptor, routing);
@@ -280,7 +282,8 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Bind(SocketContext& context, con
                                                       {.send_high_water = state->options.send_high_water,
                                                        .receive_high_water = state->options.receive_high_water,
                                                        .max_message_bytes = state->options.max_message_bytes,
-                                                       .linger_ms = static_cast<int>(state->options.linger.count())}));
+                                                       .linger_ms = static_cast<int>(state->options.linger.count()),
+                                                       .zap_domain = state->options.zap_domain}));
   state->socket.set(zmq::sockopt::router_mandatory, true);
   MILLRACE_RETURN_IF_ERROR(state->disconnects.Open());
   MILLRACE_RETURN_IF_ERROR(state->monitor.Start(context, state->socket,
@@ -295,8 +298,8 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Bind(SocketContext& context, con
                                                   }
                                                 }));
   MILLRACE_ASSIGN_OR_RETURN(
-      state->endpoint,
-      BindSocket(state->socket, endpoint, state->options.insecure_allow_plaintext_on, state->options.bind_patience));
+      state->endpoint, BindSocket(state->socket, endpoint, context.keys(), state->options.insecure_allow_plaintext_on,
+                                  state->options.bind_patience));
   return std::unique_ptr<Router>(new Router(std::move(state)));
 }
 
@@ -376,6 +379,11 @@ void Router::Ignore(PeerId peer) {
   Peer& known_peer = state_->peers.at(known->second);
   known_peer.ignored = true;
   state_->DropBacklog(known->second, known_peer);
+}
+
+std::string Router::UserOf(PeerId peer) const {
+  const auto known = state_->routing_of.find(peer);
+  return known == state_->routing_of.end() ? "" : state_->peers.at(known->second).user;
 }
 
 RouterCounters Router::counters() const {

@@ -23,6 +23,7 @@
 #include "millrace/base/ids.h"
 #include "millrace/net/context.h"
 #include "millrace/net/endpoint.h"
+#include "millrace/net/zap.h"
 
 namespace millrace::net {
 
@@ -37,6 +38,7 @@ struct RouterOptions {
   std::chrono::milliseconds linger = std::chrono::seconds(1);         // what the destructor leaves for sending
   std::chrono::milliseconds bind_patience = std::chrono::seconds(5);  // while the address is still in use
   std::string insecure_allow_plaintext_on = {};
+  std::string_view zap_domain = kControlDomain;  // who is admitted where: see zap.h
   // Sent to a peer whose connection seems to have ended, to find out: any message a peer understands and need not
   // answer.
   Bytes probe = {};
@@ -90,6 +92,9 @@ class Router {
   // Drops everything that this peer sends from now on and what waits for it, and makes Send say kGone; ZeroMQ cannot
   // close one connection.
   void Ignore(PeerId peer);
+
+  // The public key that this peer has proved to have; "" without keys, or when it is gone.
+  std::string UserOf(PeerId peer) const;
 
   RouterCounters counters() const;
   std::size_t peers() const;  // connected, as far as is known

@@ -98,7 +98,8 @@ absl::StatusOr<zmq::socket_t> MakeSocket(SocketContext& context, zmq::socket_typ
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
     socket.set(zmq::sockopt::tcp_maxrt, kRetransmitMs);
-    socket.set(zmq::sockopt::zap_domain, std::string(kZapDomain));
+    // Never empty, so that ZMTP 1.0 and 2.0 are refused: else a web page's POST arrives as frames.
+    socket.set(zmq::sockopt::zap_domain, std::string(options.zap_domain));
     return socket;
   } catch (const zmq::error_t& error) {
     return ZmqStatus(error.num(), "making a socket");
@@ -106,11 +107,16 @@ absl::StatusOr<zmq::socket_t> MakeSocket(SocketContext& context, zmq::socket_typ
 }
 
 absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpoint,
-                                    std::string_view insecure_allow_plaintext_on, std::chrono::milliseconds patience) {
-  MILLRACE_RETURN_IF_ERROR(CheckPlaintextAllowed(endpoint, insecure_allow_plaintext_on, true));
+                                    const std::optional<SocketKeys>& keys, std::string_view insecure_allow_plaintext_on,
+                                    std::chrono::milliseconds patience) {
+  if (!keys) MILLRACE_RETURN_IF_ERROR(CheckPlaintextAllowed(endpoint, insecure_allow_plaintext_on, true));
   MILLRACE_ASSIGN_OR_RETURN(const Endpoint pinned, PinAddress(endpoint, true));
   const auto deadline = std::chrono::steady_clock::now() + patience;
   try {
+    if (keys) {
+      socket.set(zmq::sockopt::curve_server, true);
+      socket.set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
+    }
     SetAddressFamily(socket, pinned);
     int error = BindOnce(socket, pinned);
     while (error == EADDRINUSE && std::chrono::steady_clock::now() < deadline) {
@@ -124,14 +130,19 @@ absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpo
   }
 }
 
-absl::Status ConnectSocket(zmq::socket_t& socket, const Endpoint& endpoint,
+absl::Status ConnectSocket(zmq::socket_t& socket, const Endpoint& endpoint, const std::optional<SocketKeys>& keys,
                            std::string_view insecure_allow_plaintext_on) {
-  MILLRACE_RETURN_IF_ERROR(CheckPlaintextAllowed(endpoint, insecure_allow_plaintext_on, false));
+  if (!keys) MILLRACE_RETURN_IF_ERROR(CheckPlaintextAllowed(endpoint, insecure_allow_plaintext_on, false));
   MILLRACE_ASSIGN_OR_RETURN(const Endpoint pinned, PinAddress(endpoint, false));
   if (pinned.transport == Transport::kTcp && (pinned.port == 0 || pinned.host == "*")) {
     return InvalidArgument("%s cannot be connected to: it names no single host and port", pinned.ToString());
   }
   try {
+    if (keys) {
+      socket.set(zmq::sockopt::curve_serverkey, keys->broker);
+      socket.set(zmq::sockopt::curve_publickey, keys->own.public_key);
+      socket.set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
+    }
     SetAddressFamily(socket, pinned);
     socket.connect(pinned.ToString());
   } catch (const zmq::error_t& error) {
@@ -166,6 +177,11 @@ std::size_t DropRest(zmq::socket_t& socket, zmq::message_t& frame) {
   std::size_t dropped = 0;
   while (frame.more() && ReceiveFrame(socket, frame) == FrameResult::kDone) ++dropped;
   return dropped;
+}
+
+std::string UserOf(zmq::message_t& payload) {
+  const char* const user = zmq_msg_gets(payload.handle(), "User-Id");
+  return user == nullptr ? "" : user;
 }
 
 zmq::message_t FrameOf(const Bytes& payload) {

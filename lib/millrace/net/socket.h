@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <zmq.hpp>
@@ -17,11 +18,10 @@
 #include "millrace/base/bytes.h"
 #include "millrace/net/context.h"
 #include "millrace/net/endpoint.h"
+#include "millrace/net/zap.h"
 
 namespace millrace::net {
 
-// Reported for every socket, so that ZMTP 1.0 and 2.0 are refused: else a web page's POST arrives as frames.
-inline constexpr std::string_view kZapDomain = "millrace";
 // Smaller payloads are copied: on sending it is cheaper than a reference, and on receiving a small message would pin
 // the whole buffer it was read into.
 inline constexpr std::size_t kZeroCopySendBytes = 4096;
@@ -37,21 +37,26 @@ struct CommonOptions {
   int receive_high_water = 1000;
   std::int64_t max_message_bytes = 0;
   int linger_ms = 0;
+  std::string_view zap_domain = kControlDomain;
 };
 absl::StatusOr<zmq::socket_t> MakeSocket(SocketContext& context, zmq::socket_type type, const CommonOptions& options);
 
-// Judges the address, binds (trying again while it is in use: closing a socket takes effect later than its return), and
-// returns the address it really got.
+// With keys the socket speaks CURVE and nothing else. Judges the address without, binds (trying again while it is in
+// use: closing a socket takes effect later than its return), and returns the address it really got.
 absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpoint,
-                                    std::string_view insecure_allow_plaintext_on,
+                                    const std::optional<SocketKeys>& keys, std::string_view insecure_allow_plaintext_on,
                                     std::chrono::milliseconds patience = std::chrono::seconds(5));
-absl::Status ConnectSocket(zmq::socket_t& socket, const Endpoint& endpoint,
+absl::Status ConnectSocket(zmq::socket_t& socket, const Endpoint& endpoint, const std::optional<SocketKeys>& keys,
                            std::string_view insecure_allow_plaintext_on);
 
 FrameResult SendFrame(zmq::socket_t& socket, zmq::message_t& frame, bool more);
 FrameResult ReceiveFrame(zmq::socket_t& socket, zmq::message_t& frame);
 // Throws away what is left of a message whose last received frame is `frame`; returns how many frames that was.
 std::size_t DropRest(zmq::socket_t& socket, zmq::message_t& frame);
+
+// The public key that ZAP has admitted the sender by; "" without keys. Of a payload: the first frame of a ROUTER loses
+// its properties in this version of ZeroMQ.
+std::string UserOf(zmq::message_t& payload);
 
 zmq::message_t FrameOf(const Bytes& payload);
 Bytes BytesOf(zmq::message_t&& frame);

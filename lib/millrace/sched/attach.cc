@@ -299,6 +299,7 @@ void Core::OnPeerGone(const PeerGone& event) {
   Session& session = *sessions_[index];
   session.peer = {};
   if (session.link != Link::kLive) return;
+  if (event.revoked) return EndSession(session, Departure::kGoodbye, "has lost its key");
   if (event.process_dead) return EndSession(session, Departure::kCrash, "has died");
   const bool before = session.Serving();
   session.link = Link::kAway;

@@ -69,6 +69,9 @@ void Core::OnCommand(PeerId peer, const Command& command) {
         if (session != nullptr && session->link != Link::kLost) DrainSession(*session, command.reason);
       }
       break;
+    case CommandKind::kJoin:
+      status = FailedPrecondition("this broker works without keys (--keys): there is nothing to join");
+      break;
     default: ++protocol_errors_; status = InvalidArgument("unknown command %d", static_cast<int>(command.kind));
   }
   answer.code = static_cast<std::int32_t>(status.code());

@@ -7,6 +7,7 @@
 
 #include "millrace/base/status.h"
 #include "millrace/sched/bounds.h"
+#include "millrace/sched/permission.h"
 
 namespace millrace::sched {
 namespace {
@@ -47,7 +48,36 @@ void Core::Step(Instant now, Event event, Actions& actions) {
   actions_ = nullptr;
 }
 
+// Whether the sender's key allows what it says; if not, it is told, in the form in which it expects an answer.
+bool Core::Permitted(const Heard& heard) {
+  if (heard.caller == nullptr) return true;
+  absl::Status status = CheckPermission(*heard.caller, heard.message);
+  if (const auto* beat = std::get_if<Beat>(&heard.message); beat != nullptr && status.ok()) {
+    const auto it = session_index_.find(beat->session);
+    const bool own = it == session_index_.end() || OwnsWorkerId(heard.caller->name, sessions_[it->second]->name);
+    if (!own) status = Error(absl::StatusCode::kPermissionDenied, "the session is another one's");
+  }
+  if (status.ok()) return true;
+  ++protocol_errors_;
+  if (!heard.peer.valid()) return false;
+  Answer answer;
+  std::visit(
+      [&answer](const auto& body) {
+        if constexpr (requires { body.request; }) answer.request = body.request;
+      },
+      heard.message);
+  if (answer.request == 0) {
+    Refuse(heard.peer, RefusalCode::kNotAllowed, TextOf(status));
+    return false;
+  }
+  answer.code = static_cast<std::int32_t>(status.code());
+  answer.message = TextOf(status);
+  SendTo(heard.peer, std::move(answer));
+  return false;
+}
+
 void Core::OnHeard(Heard heard) {
+  if (!Permitted(heard)) return;
   const PeerId peer = heard.peer;
   if (heard.on_heartbeat_channel) {
     if (const Beat* beat = std::get_if<Beat>(&heard.message)) return OnBeat({}, *beat, true);

@@ -247,6 +247,7 @@ class Core {
   void ExplainAssigned(const Run& run, std::uint32_t task, Instant now, std::vector<std::string>& lines) const;
 
   // ---- core.cc: events ----
+  bool Permitted(const Heard& heard);
   void OnHeard(Heard heard);
 
   // ---- invariants.cc ----

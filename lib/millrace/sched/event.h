@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -13,6 +14,7 @@
 
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
+#include "millrace/model/caller.h"
 #include "millrace/model/message.h"
 #include "millrace/model/record.h"
 
@@ -55,6 +57,8 @@ struct Heard {
   PeerId peer;  // none on the heartbeat channel
   Message message;
   bool on_heartbeat_channel = false;
+  // Who says it, as its key proves. Null: keys are not in use, or it is of this process; then everything is allowed.
+  std::shared_ptr<const Caller> caller = {};
 };
 // The transport says that this connection is gone. Told at most once per peer; no message of it follows.
 // `process_dead`: the shell has proof that the process behind it has ended (same host, its pid is gone); without proof
@@ -62,6 +66,7 @@ struct Heard {
 struct PeerGone {
   PeerId peer;
   bool process_dead = false;
+  bool revoked = false;  // its key was taken away: it does not come back, and nobody is to blame
 };
 // The cache has answered a Recall: the remembered result, or nothing.
 struct Recalled {

@@ -18,6 +18,7 @@
 #include "millrace/serve/broker_loop.h"
 #include "millrace/serve/bulk_server.h"
 #include "millrace/serve/clock.h"
+#include "millrace/serve/gate.h"
 #include "millrace/serve/http.h"
 #include "millrace/serve/local_blobs.h"
 #include "millrace/store/epoch.h"
@@ -52,9 +53,22 @@ std::optional<store::ResultCache> OpenCache(const BrokerOptions& options) {
   return std::nullopt;
 }
 
+// Bearer tokens go over it as they are.
+absl::Status WarnOfOpenHttp(const std::string& bind) {
+  MILLRACE_ASSIGN_OR_RETURN(const bool loopback, net::IsLoopback({.host = bind}));
+  if (!loopback) {
+    log::Warning(
+        "HTTP on %s is not encrypted, and whoever can listen in can read bearer tokens: put a proxy with TLS "
+        "before it",
+        bind);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 struct Broker::State {
+  std::unique_ptr<Gate> gate;  // before all that has sockets
   std::optional<exec::LockFile> lock;
   std::optional<store::BlobStore> blobs;
   net::LocalHub hub;
@@ -104,13 +118,25 @@ absl::Status Broker::State::Bind(net::SocketContext& context, const BrokerNetwor
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint events, net::PlaneEndpoint(control, net::Plane::kEvents));
   MILLRACE_ASSIGN_OR_RETURN(sockets.events, net::Publisher::Bind(context, events, pubsub));
   MILLRACE_ASSIGN_OR_RETURN(const net::Endpoint bulk_endpoint, net::PlaneEndpoint(control, net::Plane::kBulk));
-  MILLRACE_ASSIGN_OR_RETURN(bulk, BulkServer::Start(context, bulk_endpoint, router, *blobs, max_payload));
+  BulkServer::Admits admits;
+  if (gate) admits = [raw = gate.get()](const std::string& user) { return raw->Find(user) != nullptr; };
+  router.zap_domain = net::kSideDomain;
+  MILLRACE_ASSIGN_OR_RETURN(bulk, BulkServer::Start(context, bulk_endpoint, router, *blobs, max_payload, admits));
   planes.heartbeat = sockets.heartbeat->endpoint().ToString();
   planes.events = sockets.events->endpoint().ToString();
   planes.bulk = bulk->endpoint();
+  if (gate) MILLRACE_RETURN_IF_ERROR(gate->Test(sockets.control->endpoint()));
   if (!network.http) return absl::OkStatus();
+  HttpServer::Bearers bearers;
+  if (gate) {
+    bearers = [raw = gate.get()](std::string_view bearer) { return raw->FindBearer(bearer); };
+    MILLRACE_RETURN_IF_ERROR(WarnOfOpenHttp(network.http_bind));
+  } else {
+    const net::Endpoint web{.host = network.http_bind, .port = 0};
+    MILLRACE_RETURN_IF_ERROR(net::CheckPlaintextAllowed(web, network.insecure_allow_plaintext_on, true));
+  }
   const int http_port = network.http_port >= 0 ? network.http_port : (network.port == 0 ? 0 : network.port + 10);
-  MILLRACE_ASSIGN_OR_RETURN(http, HttpServer::Start(network.http_bind, http_port, board));
+  MILLRACE_ASSIGN_OR_RETURN(http, HttpServer::Start(network.http_bind, http_port, board, std::move(bearers)));
   planes.http = http->url();
   return absl::OkStatus();
 }
@@ -134,6 +160,12 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
     MILLRACE_ASSIGN_OR_RETURN(state->lock, exec::LockFile::Acquire(options.data_dir / "lock"));
     MILLRACE_ASSIGN_OR_RETURN(parts.brain.epoch, store::RaiseEpoch(options.data_dir));
     MILLRACE_ASSIGN_OR_RETURN(parts.brain.identity, store::IdentityOf(options.data_dir, EntropyFromSystem()));
+    parts.audit_file = options.data_dir / "audit.log";
+    if (!options.network->keys_dir.empty()) {
+      MILLRACE_ASSIGN_OR_RETURN(state->gate, Gate::Start(*context, keys::Keyring(options.network->keys_dir),
+                                                         std::move(options.on_open_gate)));
+      parts.gate = state->gate.get();
+    }
   }
   parts.cache = OpenCache(options);
   if (options.network && options.history) {

@@ -28,6 +28,7 @@ struct BrokerNetwork {
   bool http = true;
   std::string http_bind = "127.0.0.1";
   std::string insecure_allow_plaintext_on;
+  std::filesystem::path keys_dir;  // "" = without keys: plaintext, on loopback
 };
 
 struct BrokerOptions {
@@ -39,6 +40,8 @@ struct BrokerOptions {
   // The disk cannot be trusted any more: end the process, and start another broker once the disk is well. Called on a
   // thread of the broker, which must not be stopped from there.
   std::function<void(const absl::Status&)> on_disk_failure;
+  // A key that is on no list was let in: end the process. Called on a thread of the broker, as above.
+  std::function<void(const absl::Status&)> on_open_gate;
   bool history = true;  // of runs that have ended; of a broker with a network, whatever the durability
   store::HistoryLimits history_limits;
   std::uint64_t log_limit = 64u << 20;                 // bytes of task output kept

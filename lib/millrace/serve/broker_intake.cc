@@ -5,6 +5,7 @@
 
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
+#include "millrace/sched/permission.h"
 #include "millrace/serve/broker_loop.h"
 #include "millrace/serve/clock.h"
 #include "millrace/store/history_query.h"
@@ -14,7 +15,6 @@ namespace millrace::serve {
 namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;  // messages per socket and turn, so that none starves the others
-constexpr int kStrikes = 3;                // malformed messages until a peer is ignored
 
 }  // namespace
 
@@ -28,6 +28,7 @@ void BrokerLoop::Collect() {
   CollectStore();
   CollectJournal();
   CollectHistory();
+  if (parts_.gate != nullptr) CollectGate();
   std::vector<StopOrder> orders;
   stop_orders_.DrainInto(orders);
   for (const StopOrder& order : orders) BeginStop(order.patience);
@@ -38,8 +39,10 @@ void BrokerLoop::CollectControl() {
   more_to_read_ |= parts_.sockets.control->Receive(kReadAtOnce, received) == kReadAtOnce;
   for (net::Received& item : received) {
     auto message = wire::DecodeMessage(item.payload);
+    std::shared_ptr<const Caller> caller;
+    if (!Identify(item.peer, caller)) continue;
     if (message.ok()) {
-      Take(item.peer, *std::move(message), false);
+      Take(item.peer, *std::move(message), false, std::move(caller));
     } else {
       Strike(item.peer, TextOf(message.status()));
     }
@@ -52,9 +55,11 @@ void BrokerLoop::CollectHeartbeats() {
   std::vector<net::Published> published;
   more_to_read_ |= parts_.sockets.heartbeat->Receive(kReadAtOnce, published) == kReadAtOnce;
   for (net::Published& item : published) {
+    const auto caller = parts_.gate == nullptr ? nullptr : parts_.gate->Find(item.user);
+    if (parts_.gate != nullptr && caller == nullptr) continue;  // its key was revoked
     auto message = wire::DecodeMessage(item.payload);
     if (message.ok() && std::holds_alternative<Beat>(*message)) {
-      Take({}, *std::move(message), true);
+      Take({}, *std::move(message), true, caller);
     } else {
       ++malformed_;
     }
@@ -68,7 +73,8 @@ void BrokerLoop::CollectLocal() {
     if (!item.message) {
       Lost(item.peer);
     } else {
-      Take(item.on_heartbeat_channel ? PeerId{} : item.peer, *std::move(item.message), item.on_heartbeat_channel);
+      Take(item.on_heartbeat_channel ? PeerId{} : item.peer, *std::move(item.message), item.on_heartbeat_channel,
+           nullptr);
     }
   }
 }
@@ -136,16 +142,13 @@ bool BrokerLoop::TakeWithoutJournal(PeerId peer, const Message& message) {
   return true;
 }
 
-// With what the shell knows and the brain does not.
-void BrokerLoop::AnswerStatus(PeerId peer, std::uint64_t request) {
-  Answer answer;
-  answer.request = request;
-  answer.broker.push_back(View(Now()));
-  SendTo(peer, std::move(answer));
-}
-
 // What the shell itself answers or remembers, it takes here; the rest is the brain's.
-void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
+void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel, std::shared_ptr<const Caller> caller) {
+  if (!on_heartbeat_channel) audit_.Asked(peer, caller.get(), message);
+  if (caller != nullptr && !sched::CheckPermission(*caller, message).ok()) {
+    events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel, std::move(caller)});
+    return;  // the brain tells it why
+  }
   if (!news_.trouble.ok() && !on_heartbeat_channel && TakeWithoutJournal(peer, message)) return;
   if (auto* hello = std::get_if<Hello>(&message)) {
     PeerInfo& info = peers_[peer];
@@ -159,40 +162,28 @@ void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel) {
   } else if (const auto* query = std::get_if<Query>(&message); query != nullptr && query->kind == QueryKind::kLogs) {
     SendTo(peer, logs_.Ask(*query));
     return;
-  } else if (query != nullptr && query->kind == QueryKind::kBroker && !history_state_.trouble.ok()) {
+  } else if (query != nullptr && query->kind == QueryKind::kBroker && HasWarnings()) {
     AnswerStatus(peer, query->request);
     return;
   } else if (query != nullptr && store::IsAboutThePast(query->kind)) {
     AskHistory(peer, *query);
     return;
+  } else if (auto* command = std::get_if<Command>(&message);
+             command != nullptr && command->kind == CommandKind::kJoin && caller != nullptr) {
+    parts_.gate->Join(peer, caller->key, std::move(*command));
+    return;
   } else if (auto* submit = std::get_if<Submit>(&message); submit != nullptr && submit->job_digest) {
     store_.Ask(LoadSubmission{peer, std::move(*submit)});
     return;
   }
-  events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel});
-}
-
-void BrokerLoop::Strike(PeerId peer, const std::string& reason) {
-  ++malformed_;
-  PeerInfo& info = peers_[peer];
-  ++info.strikes;
-  if (info.strikes > kStrikes) return;
-  const std::string who = info.worker.empty() ? "a client" : info.worker;
-  log::Warning("malformed message %d of %d from %s: %s", info.strikes, kStrikes, who, reason);
-  if (info.strikes < kStrikes) return;
-  log::Warning("%s sent %d malformed messages and is ignored from now on", who, kStrikes);
-  Refused refused;
-  refused.code = RefusalCode::kMalformed;
-  refused.reason = absl::StrFormat("%d malformed messages, the last one: %s", kStrikes, reason);
-  SendTo(peer, std::move(refused));
-  parts_.sockets.control->Ignore(peer);
-  Lost(peer);
+  events_.push_back(sched::Heard{peer, std::move(message), on_heartbeat_channel, std::move(caller)});
 }
 
 void BrokerLoop::Lost(PeerId peer) {
   const auto info = peers_.find(peer);
   const bool dead = info != peers_.end() && HasEnded(info->second.process);
   if (info != peers_.end()) peers_.erase(info);
+  audit_.Gone(peer);
   events_.push_back(sched::PeerGone{peer, dead});
 }
 

@@ -40,7 +40,8 @@ BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
       board_(board),
       brain_(parts_.brain),
       store_(std::move(parts_.cache), parts_.blobs, store_answers_),
-      logs_(parts_.log_limit) {
+      logs_(parts_.log_limit),
+      audit_({.file = parts_.audit_file}) {
   if (parts_.history) history_.emplace(*parts_.history, parts_.blobs, store_answers_, history_news_);
 }
 
@@ -175,6 +176,7 @@ void BrokerLoop::Perform(sched::Action action) {
 }
 
 void BrokerLoop::SendTo(PeerId peer, Message message) {
+  Audit(peer, message);
   if (net::IsLocal(peer)) {
     hub_.Send(peer, std::move(message));
     return;
@@ -227,22 +229,6 @@ void BrokerLoop::Spill(Payload& payload) {
   payload.bytes = {};
 }
 
-BrokerView BrokerLoop::View(Instant now) const {
-  BrokerView view = brain_.Broker(now);
-  view.protocol_errors += malformed_;
-  if (!news_.trouble.ok()) {
-    view.warnings.insert(
-        view.warnings.begin(),
-        absl::StrFormat("the journal cannot be written, nothing is acknowledged and no run is taken: %s",
-                        TextOf(news_.trouble)));
-  }
-  if (!history_state_.trouble.ok()) {
-    view.warnings.push_back(absl::StrFormat("the history cannot be written: %s; %d ended runs wait for it",
-                                            TextOf(history_state_.trouble), history_state_.waiting));
-  }
-  return view;
-}
-
 void BrokerLoop::PublishSnapshot(Instant now) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->broker = View(now);
@@ -251,7 +237,6 @@ void BrokerLoop::PublishSnapshot(Instant now) {
   snapshot->planes = parts_.brain.planes;
   snapshot->unix_ms = UnixMs();
   snapshot->taken = now.time_since_epoch();
-  snapshot->insecure_on = parts_.insecure_on;
   board_.Publish(std::move(snapshot));
   last_snapshot_ = now;
   changed_ = false;
@@ -290,6 +275,7 @@ void BrokerLoop::Wait() {
     add_fd(parts_.sockets.control->wake_fd());
     add_socket(parts_.sockets.heartbeat->native());
   }
+  if (parts_.gate != nullptr) add_fd(parts_.gate->news().fd());
   add_fd(hub_.inbox().fd());
   add_fd(store_answers_.fd());
   add_fd(journal_news_.fd());

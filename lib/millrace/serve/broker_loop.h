@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +20,8 @@
 #include "millrace/net/pubsub.h"
 #include "millrace/net/router.h"
 #include "millrace/sched/scheduler.h"
+#include "millrace/serve/audit_log.h"
+#include "millrace/serve/gate.h"
 #include "millrace/serve/history_thread.h"
 #include "millrace/serve/journal_thread.h"
 #include "millrace/serve/log_store.h"
@@ -47,6 +50,8 @@ class BrokerLoop {
     std::optional<HistoryThread::Options> history;  // none = no history is kept
     std::uint64_t log_limit = 0;
     std::string insecure_on;
+    Gate* gate = nullptr;              // null: without keys; else it outlives the loop
+    std::filesystem::path audit_file;  // "" = none
     // Called once, on the loop's thread, when the disk cannot be trusted any more; nothing is acknowledged after it.
     std::function<void(const absl::Status&)> on_disk_failure;
   };
@@ -70,6 +75,7 @@ class BrokerLoop {
     std::string worker;  // "" for a client
     WatchedProcess process;
     int strikes = 0;  // malformed messages
+    std::shared_ptr<const Caller> caller;
   };
 
   void Collect();
@@ -79,7 +85,17 @@ class BrokerLoop {
   void CollectStore();
   void CollectJournal();
   void CollectHistory();
-  void Take(PeerId peer, Message message, bool on_heartbeat_channel);
+  void CollectGate();
+  void OnNews(const KeysChanged& changed);
+  void OnNews(const KeyRefused& refused);
+  void OnNews(const JoinAnswered& joined);
+  void OnNews(const GateTrouble& trouble);
+  // False: it has no key that counts, and is ignored. Null without keys.
+  bool Identify(PeerId peer, std::shared_ptr<const Caller>& caller);
+  void Dismiss(PeerId peer, const std::string& reason);
+  void Audit(PeerId peer, const Message& message);
+  bool HasWarnings() const;
+  void Take(PeerId peer, Message message, bool on_heartbeat_channel, std::shared_ptr<const Caller> caller);
   void Strike(PeerId peer, const std::string& reason);
   void Lost(PeerId peer);
   bool TakeWithoutJournal(PeerId peer, const Message& message);
@@ -116,6 +132,8 @@ class BrokerLoop {
   std::size_t replayed_runs_ = 0;      // until the first step, which drops those that are not kept any longer
   net::Mailbox<StopOrder> stop_orders_;
   LogStore logs_;
+  AuditLog audit_;
+  absl::Status gate_trouble_;
   ReleaseQueue release_;
   std::map<PeerId, PeerInfo> peers_;
   std::vector<sched::Event> events_;

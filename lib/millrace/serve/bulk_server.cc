@@ -61,6 +61,7 @@ struct BulkServer::State {
   std::string endpoint;
   store::BlobStore blobs;
   std::uint64_t max_size;
+  Admits admits;
   std::map<Key, Incoming> incoming;
   std::map<Key, net::ChunkSender> outgoing;
   std::map<Key, bool> stalled;  // outgoing ones whose peer took nothing more
@@ -185,6 +186,11 @@ void BulkServer::State::Pump(const Key& key) {
 }
 
 void BulkServer::State::Take(PeerId peer, const Bytes& frame) {
+  if (admits && !admits(router->UserOf(peer))) {  // revoked since it connected
+    router->Ignore(peer);
+    ForgetPeer(peer);
+    return;
+  }
   auto message = wire::Decode<net::BulkMessage, wire::Layout::kPositional>(frame);
   if (!message.ok()) {
     log::Warning("bulk: a malformed message; its sender is ignored from now on: %s", TextOf(message.status()));
@@ -220,11 +226,13 @@ void BulkServer::State::Run() {
 
 absl::StatusOr<std::unique_ptr<BulkServer>> BulkServer::Start(net::SocketContext& context,
                                                               const net::Endpoint& endpoint, net::RouterOptions options,
-                                                              store::BlobStore blobs, std::uint64_t max_size) {
+                                                              store::BlobStore blobs, std::uint64_t max_size,
+                                                              Admits admits) {
   // Peers count their transfers from 1: this is about none, and they pass it over. Who is asked may well be there.
   options.probe = Bytes(wire::Encode<wire::Layout::kPositional>(net::BulkMessage(net::BulkRefused{})));
   MILLRACE_ASSIGN_OR_RETURN(auto router, net::Router::Bind(context, endpoint, std::move(options)));
   auto state = std::make_unique<State>(std::move(router), std::move(blobs), max_size);
+  state->admits = std::move(admits);
   state->thread = std::thread([raw = state.get()] { raw->Run(); });
   return std::unique_ptr<BulkServer>(new BulkServer(std::move(state)));
 }

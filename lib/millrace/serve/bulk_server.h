@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,10 +18,13 @@ namespace millrace::serve {
 
 class BulkServer {
  public:
-  // Refuses blobs over `max_size` bytes.
+  // Whether the owner of this public key is (still) admitted; "" without keys.
+  using Admits = std::function<bool(const std::string& user)>;
+
+  // Refuses blobs over `max_size` bytes. `admits`: asked for each message; null = everybody.
   static absl::StatusOr<std::unique_ptr<BulkServer>> Start(net::SocketContext& context, const net::Endpoint& endpoint,
                                                            net::RouterOptions options, store::BlobStore blobs,
-                                                           std::uint64_t max_size);
+                                                           std::uint64_t max_size, Admits admits = {});
   ~BulkServer();
   BulkServer(const BulkServer&) = delete;
   BulkServer& operator=(const BulkServer&) = delete;

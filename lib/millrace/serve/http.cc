@@ -30,6 +30,37 @@ bool IsOwnHost(std::string_view host, std::string_view bind) {
          bind == "0.0.0.0" || bind == "::";
 }
 
+// An idle broker publishes only when something happens, and its beacons happen at least every 5 s.
+bool IsStalled(const Snapshot& snapshot) {
+  return Now().time_since_epoch() - snapshot.taken > std::chrono::seconds(15);
+}
+
+// For whoever has no token: enough to know whether it lives.
+void Brief(const Snapshot& snapshot, httplib::Response& response) {
+  const bool stalled = IsStalled(snapshot);
+  if (stalled) response.status = 503;
+  const char* const status = stalled ? "stalled" : (snapshot.broker.warnings.empty() ? "ok" : "degraded");
+  response.set_content(absl::StrFormat("{\"status\": \"%s\"}\n", status), "application/json");
+}
+
+// 200, or why the bearer of this Authorization header may not read.
+int Judge(const HttpServer::Bearers& bearers, std::string_view header) {
+  if (!bearers) return 200;
+  constexpr std::string_view kScheme = "Bearer ";
+  if (!header.starts_with(kScheme)) return 401;
+  const auto caller = bearers(header.substr(kScheme.size()));
+  if (caller == nullptr) return 401;
+  return caller->standing == Standing::kClient || caller->standing == Standing::kAdmin ? 200 : 403;
+}
+
+void Deny(int status, httplib::Response& response) {
+  response.status = status;
+  if (status == 401) response.set_header("WWW-Authenticate", "Bearer");
+  response.set_content(status == 401 ? "{\"error\": \"a bearer token is needed: zmqctl keys show NAME --bearer\"}\n"
+                                     : "{\"error\": \"the key's role may not ask\"}\n",
+                       "application/json");
+}
+
 // Instead of the library's SO_REUSEPORT, with which two brokers would share the requests to one port.
 void ReuseAddressOnly(socket_t socket) {
   const int yes = 1;
@@ -45,7 +76,7 @@ struct HttpServer::State {
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& bind, int port,
-                                                              const SnapshotBoard& board) {
+                                                              const SnapshotBoard& board, Bearers bearers) {
   auto state = std::make_unique<State>();
   httplib::Server& server = state->server;
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
@@ -62,14 +93,16 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
     response.set_content("{\"error\": \"unknown Host\"}\n", "application/json");
     return httplib::Server::HandlerResponse::Handled;
   });
-  const auto serve = [&server, &board](const char* path, auto make) {
-    server.Get(path, [&board, make](const httplib::Request&, httplib::Response& response) {
+  const auto serve = [&server, &board, &bearers](const char* path, auto make) {
+    server.Get(path, [&board, make, bearers](const httplib::Request& request, httplib::Response& response) {
+      const int judged = Judge(bearers, request.get_header_value("Authorization"));
+      if (judged != 200 && request.path == "/api/health") return Brief(*board.Latest(), response);
+      if (judged != 200) return Deny(judged, response);
       response.set_content(make(*board.Latest(), response) + "\n", "application/json");
     });
   };
   serve("/api/health", [](const Snapshot& snapshot, httplib::Response& response) {
-    // An idle broker publishes only when something happens, and its beacons happen at least every 5 s.
-    const bool stalled = Now().time_since_epoch() - snapshot.taken > std::chrono::seconds(15);
+    const bool stalled = IsStalled(snapshot);
     if (stalled) response.status = 503;
     return HealthJson(snapshot, stalled);
   });

@@ -20,8 +20,7 @@ struct Snapshot {
   std::vector<RunView> runs;
   Planes planes;
   std::int64_t unix_ms = 0;
-  Duration taken{};         // since Instant zero: how old it is tells whether the broker's loop still turns
-  std::string insecure_on;  // the address on which plaintext beyond loopback was allowed, or ""
+  Duration taken{};  // since Instant zero: how old it is tells whether the broker's loop still turns
 };
 
 class SnapshotBoard {

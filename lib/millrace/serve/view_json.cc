@@ -168,7 +168,6 @@ std::string HealthJson(const Snapshot& snapshot, bool stalled) {
     count = count.get<int>() + 1;
   }
   std::vector<std::string> warnings = snapshot.broker.warnings;
-  if (!snapshot.insecure_on.empty()) warnings.push_back("INSECURE: plaintext is allowed on " + snapshot.insecure_on);
   if (stalled) warnings.push_back("the broker's loop has not turned for over 15 s");
   const char* status = stalled ? "stalled" : (warnings.empty() ? "ok" : "degraded");
   return Dump({{"status", status},

@@ -87,7 +87,12 @@ void WorkerLoop::CollectLink() {
   link_->Receive(heard);
   for (net::LinkEvent& event : heard) {
     if (auto* down = std::get_if<net::LinkDown>(&event)) {
-      events_.push_back(agent::Disconnected{std::move(down->reason)});
+      if (down->refused) {
+        // Nothing gets through that would say it, and no retry does better.
+        events_.push_back(agent::Heard{Refused{.code = RefusalCode::kNotAllowed, .reason = std::move(down->reason)}});
+      } else {
+        events_.push_back(agent::Disconnected{std::move(down->reason)});
+      }
     } else if (auto* message = std::get_if<net::LinkHeard>(&event)) {
       if (const auto* welcome = std::get_if<Welcome>(&message->message)) blobs_.OnPlanes(welcome->planes);
       events_.push_back(agent::Heard{std::move(message->message), message->on_heartbeat_channel});

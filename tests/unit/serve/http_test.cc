@@ -127,13 +127,6 @@ TEST_F(HttpTest, DegradedIsSaidAndIsNot503) {
   EXPECT_EQ(JsonOf(answer)["warnings"][0], "1 of 2 expected workers");
 }
 
-TEST_F(HttpTest, PlaintextBeyondLoopbackIsLoudInTheHealth) {
-  Publish([](Snapshot& snapshot) { snapshot.insecure_on = "10.0.0.1"; });
-  const nlohmann::json health = JsonOf(Ask("GET /api/health"));
-  EXPECT_EQ(health["status"], "degraded");
-  EXPECT_THAT(std::string(health["warnings"][0]), AllOf(StartsWith("INSECURE"), HasSubstr("10.0.0.1")));
-}
-
 TEST_F(HttpTest, ALoopThatStandsStillIs503) {
   Publish([](Snapshot& snapshot) { snapshot.taken -= std::chrono::seconds(16); });
   const std::string answer = Ask("GET /api/health");

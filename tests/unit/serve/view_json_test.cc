@@ -154,7 +154,6 @@ TEST(ViewJsonTest, InvalidUtf8IsReplacedEverywhere) {
   task.name = task.reason = task.worker = broken;
   task.failure.message = task.failure.output = broken;
   Snapshot snapshot;
-  snapshot.insecure_on = broken;
   snapshot.broker.warnings = {broken};
   for (const std::string& text : {WorkersJson({worker}), RunJson(run), TasksJson({task}), HealthJson(snapshot, true)}) {
     EXPECT_TRUE(Json::accept(text)) << text;
