@@ -86,7 +86,7 @@ def A01_kill_9_between_a_result_and_its_record(fleet):
 
 
 def A02_A27_no_capable_worker_is_said_and_then_fails(fleet):
-    fleet.start_broker("--capability-timeout", "3s")
+    fleet.start_broker("--capability-timeout", "10s")
     fleet.start_workers("w1")
     done = fleet.ctl("submit", fleet.pipeline("name: x\nmodules: {a: {run: 'true', requires: {tags: [gpu]}}}\n"))
     assert "gpu" in done.stderr, done.stderr
