@@ -6,6 +6,7 @@ import os
 import urllib.error
 import urllib.request
 
+from fail_points import WHILE_IT_ADMITS, dies
 from fleet import lines, wait_for
 from samples import ONE
 
@@ -34,8 +35,8 @@ class Keys:
     def token(self, *args):
         return self.ctl("token", "--orchestrator", self.fleet.env["ORCHESTRATOR_URL"], *args)
 
-    def start_broker(self, *args):
-        return self.fleet.start_broker("--keys", str(self.dir), *args)
+    def start_broker(self, *args, port=0):
+        return self.fleet.start_broker("--keys", str(self.dir), *args, port=port)
 
     def start_worker(self, name, *args):
         return self.fleet.start(name, "millrace-worker", "--worker-id", name, "--slots", "2", *args)
@@ -180,6 +181,27 @@ def A48_a_fleet_joins_by_one_string(fleet):
     assert token not in fleet.log("broker") and token not in fleet.log("w1")
     fleet.start("settings", "millrace-worker", "--join", token, "--print-settings").wait()
     assert "(hidden)" in fleet.log("settings") and token not in fleet.log("settings")
+
+
+def A48_a_broker_killed_after_a_joining_and_before_its_answer_admits_once(fleet):
+    keys = Keys(fleet)
+    keys.start_broker()
+    token = keys.token("--uses", "1", "--name", "fleet")
+    port = fleet.env["ORCHESTRATOR_URL"].rsplit(":", 1)[1]
+    fleet.kill("broker")
+    (point,) = WHILE_IT_ADMITS
+    broker = fleet.start("broker", "millrace-broker", "--port", port, "--keys", str(keys.dir), "--data-dir",
+                         str(fleet.dir / "data"), env={"MILLRACE_FAIL_POINT": point})
+    worker = keys.start_worker("w1", "--join", token)
+    dies(fleet, broker, point)
+    keys.start_broker(port=port)
+    if worker.poll() is not None:  # it may have given up; whoever starts it again has joined before
+        assert worker.returncode in (69, 75), fleet.log("w1")
+        del fleet.processes["w1"]
+        keys.start_worker("w1", "--join", token)
+    fleet.wait_workers(1)
+    rows = {row["name"]: row for row in json.loads(keys.ctl("list", "--json"))}
+    assert rows["fleet"]["state"] == "used up" and rows["w1"]["role"] == "worker", rows
 
 
 def A45_http_asks_for_a_bearer_where_there_are_keys(fleet):
