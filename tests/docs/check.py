@@ -80,17 +80,20 @@ def check_yaml(block, zmqctl, builtins, scratch):
     return f"no worker has {', '.join(unknown)}" if unknown else None
 
 
+def help_of(command):
+    """What a command says of itself, and what each of its commands does: they stand in a list, indented by two."""
+    code, said = run([*command, "--help"])
+    assert code == 0, f"{' '.join(command)} --help gave {code}"
+    if "Subcommands:" not in said:
+        return said
+    names = re.findall(r"^  ([a-z]+) {2,}", said.split("Subcommands:")[-1], re.MULTILINE)
+    return said + "".join(help_of([*command, name]) for name in names)
+
+
 def helps(build, root):
     """Everything that programs and scripts say of themselves."""
-    text = ""
-    for program in PROGRAMS:
-        code, said = run([str(build / program), "--help"])
-        assert code == 0, f"{program} --help gave {code}"
-        text += said
-        # Commands stand in a list of their own, indented by two.
-        for command in re.findall(r"^  ([a-z]+) {2,}", said.split("Subcommands:")[-1], re.MULTILINE):
-            text += run([str(build / program), command, "--help"])[1] if "Subcommands:" in said else ""
-    return text + "".join(run([str(root / script), "--help"])[1] for script in SCRIPTS)
+    return "".join(help_of([str(build / program)]) for program in PROGRAMS) + "".join(
+        run([str(root / script), "--help"])[1] for script in SCRIPTS)
 
 
 def check_names(file, known, root):
