@@ -41,8 +41,8 @@ class World {
     config.name = "w1";
     config.incarnation = Incarnation{7};
     config.host = "h";
-    config.offer.cpus = static_cast<std::int64_t>(choices_.Below(5));
-    config.extra_slots = static_cast<std::uint32_t>(choices_.Below(3));
+    config.offer.cpus = static_cast<std::int64_t>(1 + choices_.Below(4));
+    config.extra_slots = static_cast<std::uint32_t>(1 + choices_.Below(3));
     config.keeps_outbox = choices_.OneIn(2);
     return config;
   }
@@ -156,7 +156,7 @@ void World::Order() {
   switch (choices_.Below(8)) {
     case 0: return Hear(Numbered(Cancel{.session = {}, .number = 0, .attempts = SomeAttempts()}));
     case 1: return Hear(Numbered(TakeBack{.session = {}, .number = 0, .attempts = SomeAttempts()}));
-    case 2: return Hear(Numbered(Forget{.session = {}, .number = 0, .data = {{RunId{1}, 1}}}));
+    case 2: return Hear(Numbered(Forget{.session = {}, .number = 0, .data = {TaskRef{RunId{1}, 1}}}));
     case 3:
       if (choices_.OneIn(8)) return Hear(Numbered(Drain{.session = {}, .number = 0, .reason = "enough"}));
       [[fallthrough]];

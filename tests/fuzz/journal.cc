@@ -3,6 +3,7 @@
 // sound file (place, value, how many), or are the body of a batch. What is handed over is what was written, there.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,7 +12,6 @@
 #include "millrace/base/digest.h"
 #include "millrace/store/journal.h"
 #include "millrace/store/salvage.h"
-#include "millrace/wire/record_frame.h"
 #include "tests/fuzz/choices.h"
 #include "tests/fuzz/judge.h"
 
@@ -47,12 +47,15 @@ std::vector<std::vector<Record>> Batches() {
   job.tasks.resize(3);
   const RunId run{EpochQualified(1, 1)};
   const TaskRef task{.run = run, .index = 1};
-  return {
-      {RunAccepted{.run = run, .token = 5, .submitted_unix_ms = 6, .job = job}},
-      {TaskAssigned{.task = task, .attempt = AttemptId{9}, .worker = "w"},
-       TaskEnded{.task = task, .attempt = AttemptId{9}, .outcome = Outcome::kSucceeded, .result = {}, .failure = {}}},
-      {RunCancelled{.run = run, .reason = std::string(5000, 'r')}},
-      {RunEnded{.run = run, .state = RunState::kCancelled}}};
+  return {{RunAccepted{.run = run, .token = 5, .submitted_unix_ms = 6, .job = job}},
+          {TaskAssigned{.task = task, .attempt = AttemptId{9}, .worker = "w"}, TaskEnded{.task = task,
+                                                                                         .attempt = AttemptId{9},
+                                                                                         .outcome = Outcome::kSucceeded,
+                                                                                         .result = {},
+                                                                                         .failure = {},
+                                                                                         .reason = {}}},
+          {RunCancelled{.run = run, .reason = std::string(5000, 'r')}},
+          {RunEnded{.run = run, .state = RunState::kCancelled}}};
 }
 
 // The bytes of a sound journal, closed as it should be.
@@ -128,11 +131,9 @@ void MadeUp(const Folder& folder, const std::string& sound, fuzz::Choices choice
   auto journal = store::Journal::Open(folder.Journal(), store::Sync::kNormal);
   fuzz::Require(journal.status(), "a journal with a strange batch cannot be opened");
   JournalPosition last = 0;
-  std::string again;
-  const absl::Status replayed = journal->Replay([&](JournalPosition at, const Record& record) {
+  const absl::Status replayed = journal->Replay([&](JournalPosition at, const Record&) {
     fuzz::Require(at == last + 1, "a position is left out");
     last = at;
-    if (at >= position) again += wire::EncodeRecord(record);
     return absl::OkStatus();
   });
   fuzz::Require(last >= position - 1, "sound records were not handed over");

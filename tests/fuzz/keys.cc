@@ -41,7 +41,7 @@ void Use(keys::KeyList list, fuzz::Choices choices) {
   constexpr const char* kNames[] = {"a", "a.b", "b", "w1", "tokens"};
   for (int i = 0; i < 6; ++i) {
     const std::string name = kNames[choices.Below(std::size(kNames))];
-    const keys::UnixSeconds now = std::int64_t{choices.Word()} << choices.Below(24);
+    const keys::UnixSeconds now = std::int64_t{choices.Word()} << choices.Below(17);
     const std::string key = KeyOf(choices);
     switch (choices.Below(5)) {
       case 0: {
