@@ -21,7 +21,7 @@ namespace {
 
 using agent::Heard;
 
-constexpr int kMostEvents = 200;
+constexpr int kMostEvents = 100;
 
 class World {
  public:

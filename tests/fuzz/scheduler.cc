@@ -19,7 +19,7 @@ namespace {
 
 using sched::Heard;
 
-constexpr int kMostEvents = 200;
+constexpr int kMostEvents = 100;
 
 class World {
  public:
