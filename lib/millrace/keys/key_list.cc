@@ -15,12 +15,17 @@ namespace millrace::keys {
 namespace {
 
 constexpr std::string_view kHead = "millrace-keys 1";
+constexpr UnixSeconds kLatest = 253'402'300'799;  // the last second of the year 9999
 constexpr std::string_view kNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 // One `word=value` of a line, put where it belongs. False: there is no such word, or its value is none.
 template <class Number>
 bool Take(absl::string_view value, Number& target) {
   return absl::SimpleAtoi(value, &target);
+}
+// What is added to it, a week, does not overflow.
+bool Take(absl::string_view value, UnixSeconds& target) {
+  return absl::SimpleAtoi(value, &target) && target >= 0 && target <= kLatest;
 }
 bool Take(absl::string_view value, std::string& target) {
   target = std::string(value);

@@ -69,6 +69,11 @@ TEST(KeyListTest, A48_WhatIsNoListIsRefusedWithItsLine) {
     const auto list = ParseKeyList(head + good + bad + "\n");
     EXPECT_THAT(TextOf(list.status()), HasSubstr("line 3")) << bad;
   }
+  // A week is added to these times: they must not be anything that 64 bits can hold.
+  for (const std::string time : {"added=-1", "revoked=9223372036854775807", "added=253402300800"}) {
+    const auto list = ParseKeyList(head + good + "key b role=worker public=" + Key(2) + " " + time + "\n");
+    EXPECT_THAT(TextOf(list.status()), HasSubstr("line 3: '" + time + "' is not understood"));
+  }
   EXPECT_FALSE(ParseKeyList("").ok());
   EXPECT_FALSE(ParseKeyList(good).ok());
   EXPECT_FALSE(ParseKeyList("millrace-keys 2\n").ok());
