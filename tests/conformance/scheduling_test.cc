@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who runs what, when: slots, requirements, workers that come and go, order. Steps are held by files, so that what runs
 // beside what is seen in their notes and not in a clock.
+#include <poll.h>
+
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <string>
 
@@ -39,6 +43,32 @@ Offer WithTool(const std::string& name, const std::string& version) {
   Offer offer;
   offer.tools = {{name, version}};
   return offer;
+}
+
+// Counts its executions. Most take microseconds, so that they line up behind each other; some hold the line up.
+struct Tally {
+  static constexpr std::string_view kName = "tally";
+  static inline std::array<std::atomic<int>, 1000> ran{};
+  std::int64_t number = 0;
+  Policy policy() const { return {.isolation = Isolation::kInProcess}; }
+  absl::Status Run(Context&) const {
+    if (number % 250 == 125) poll(nullptr, 0, 10);
+    ++ran[static_cast<std::size_t>(number)];
+    return absl::OkStatus();
+  }
+};
+
+TEST_P(Conformance, A04_ShortTasksOfAWorkersProcessRunOnceEach) {
+  Registry registry = TestModules();
+  registry.Add<Tally>();
+  for (std::atomic<int>& ran : Tally::ran) ran = 0;
+  Cluster cluster(Options(), registry);
+  Pipeline pipeline;
+  for (std::size_t i = 0; i < Tally::ran.size(); ++i) pipeline.Add(Tally{.number = static_cast<std::int64_t>(i)});
+  const Ran ran = cluster.Run(pipeline);
+  EXPECT_EQ(ran.run.state, RunState::kSucceeded);
+  EXPECT_EQ(ran.run.succeeded, Tally::ran.size());
+  for (std::size_t i = 0; i < Tally::ran.size(); ++i) EXPECT_EQ(Tally::ran[i], 1) << i;
 }
 
 TEST_P(Conformance, A25_AllSlotsAreUsedAtOnceAndNoMore) {
