@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -15,14 +17,21 @@ namespace millrace::host {
 namespace {
 
 std::terminate_handler otherwise = nullptr;
+std::atomic<bool> ending = false;
 
-void Say(const char* text) { [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text)); }
-
+// One line in one write, without an allocation. Of several threads that end here at once the first one speaks, and the
+// others wait for the end of the process.
 [[noreturn]] void End(const char* what, const char* advice) {
+  while (ending.exchange(true)) pause();
+  char line[512];
+  std::size_t size = 0;
   for (const char* text : {static_cast<const char*>(program_invocation_short_name), ": ", what,
                            ". It ends here as if it had been killed; ", advice, ", then start it again\n"}) {
-    Say(text);
+    const std::size_t count = std::min(std::strlen(text), sizeof(line) - size);
+    std::memcpy(line + size, text, count);
+    size += count;
   }
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, size);
   _exit(kNoResources);
 }
 

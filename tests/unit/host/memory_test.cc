@@ -2,11 +2,13 @@
 // Without memory or threads a program says so in a line and ends with 71; what is a defect still aborts.
 #include "millrace/host/memory.h"
 
+#include <barrier>
 #include <csignal>
 #include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "millrace/host/exit_code.h"
@@ -32,6 +34,22 @@ TEST(MemoryTest, NoThreadIsOneLineAnd71) {
   const std::system_error error(std::make_error_code(std::errc::resource_unavailable_try_again), "a thread");
   EXPECT_EXIT(EndOnAThread(error), testing::ExitedWithCode(kNoResources),
               "^host_test: a thread: Resource temporarily unavailable. It ends .*\n$");
+}
+
+TEST(MemoryTest, OfManyThreadsOneSpeaks) {
+  const auto end_on_many = [] {
+    EndPlainlyWithoutMemory();
+    std::barrier together(8);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&together] {
+        together.arrive_and_wait();
+        throw std::bad_alloc();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  };
+  EXPECT_EXIT(end_on_many(), testing::ExitedWithCode(kNoResources), "^host_test: the system gives [^\n]*\n$");
 }
 
 TEST(MemoryTest, ADefectAborts) {
