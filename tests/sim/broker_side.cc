@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "millrace/base/status.h"
+#include "millrace/store/squash.h"
 #include "millrace/wire/record_frame.h"
 #include "tests/support/print.h"
 #include "world.h"
@@ -303,6 +304,23 @@ void World::CompareReplay() {
   if (const absl::Status status = broker_->CheckSameAs(copy); !status.ok()) Wrong("I10: " + TextOf(status));
   CompareFold(copy, now);
   if (const absl::Status status = copy.CheckInvariants(); !status.ok()) Wrong("I10: replayed: " + TextOf(status));
+  CompareCompacted();
+}
+
+// I10: nor does anything change when the journal is compacted.
+void World::CompareCompacted() {
+  store::Squash squash;
+  std::vector<const Record*> kept;
+  const std::vector<Record>& journal = oracle_.journal();
+  for (auto record = journal.rbegin(); record != journal.rend(); ++record) {
+    if (squash.Keeps(*record)) kept.push_back(&*record);
+  }
+  if (kept.size() == journal.size()) return;
+  sched::Scheduler compacted(BrokerConfig());
+  for (auto record = kept.rbegin(); record != kept.rend(); ++record) compacted.Apply(**record);
+  if (const absl::Status status = broker_->CheckSameAs(compacted); !status.ok()) {
+    Wrong("I10: compacted: " + TextOf(status));
+  }
 }
 
 // A record that makes no sense where it stands changes nothing, least of all one that comes again when its task is

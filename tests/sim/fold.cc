@@ -95,6 +95,7 @@ std::string Fold::On(const AttemptEnded& record) {
   if (record.crashed) task->crashes += task->suspicion ? 2 : 1;
   if (record.suspect) task->suspicion = !record.crashed;
   task->attempt = {};
+  task->worker.clear();
   task->started_unix_ms = record.started_unix_ms;
   ended_[record.attempt] = record.charged;
   return wrong;

@@ -19,7 +19,7 @@ struct FoldedTask {
   Outcome outcome = Outcome::kNone;
   AttemptId attempt;   // current one
   AttemptId ended_by;  // the attempt that its outcome came from
-  std::string worker;  // of the latest attempt
+  std::string worker;  // of the current attempt, or of the one that ended it
   Payload result;
   std::string message;        // of its failure
   std::uint32_t crashes = 0;  // counted, as long as none was forgiven

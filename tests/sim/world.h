@@ -172,6 +172,7 @@ class World {
   void Perform(sched::Action action);
   void AskCache(const sched::Recall& recall);
   void CompareReplay();
+  void CompareCompacted();
   void CompareFold(sched::Scheduler& replayed, Instant now);
   void ReplayNonsense(sched::Scheduler& replayed) const;
   sched::Config BrokerConfig() const;

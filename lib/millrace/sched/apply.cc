@@ -104,6 +104,7 @@ void Core::ApplyRecord(const AttemptEnded& record) {
   if (!started_) tasks.started[task] = OffsetOf(*run, record.started_unix_ms);
   // What was given back was never tried.
   if (record.outcome == Outcome::kNone && tasks.tries[task] > 0) --tasks.tries[task];
+  tasks.worker[task] = kNone;  // it is with nobody; who had it is told by its failure
   RemoveHeld(attempt);
   SetPhase(*run, task, Phase::kPending);
   ListPending(*run, task);

@@ -78,16 +78,20 @@ void RunStory::Take(AttemptEnded record) {
   task->started = Offset(record.started_unix_ms);
   if (record.outcome == Outcome::kNone) {  // given back untried
     if (task->tries > 0) --task->tries;
-    return;
+  } else {
+    task->ended = Offset(record.ended_unix_ms);
+    if (!run_.without_tasks) Keep(*task, LatestOf(*task, record.outcome, std::move(record.message)));
   }
-  task->ended = Offset(record.ended_unix_ms);
-  if (run_.without_tasks) return;
-  Rest& rest = RestOf(*task);
+  task->worker = 0;  // it is with nobody
+}
+
+void RunStory::Keep(Task& task, PastAttempt attempt) const {
+  Rest& rest = RestOf(task);
   if (rest.attempts.size() >= kMaxAttemptsKept) {
     rest.attempts.erase(rest.attempts.begin());
     ++rest.left_out;
   }
-  rest.attempts.push_back(LatestOf(*task, record.outcome, std::move(record.message)));
+  rest.attempts.push_back(std::move(attempt));
 }
 
 void RunStory::Take(TaskEnded record) {

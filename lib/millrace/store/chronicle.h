@@ -62,6 +62,7 @@ class RunStory {
   Rest& RestOf(Task& task) const;
   Duration Offset(std::int64_t unix_ms) const;
   PastAttempt LatestOf(const Task& task, Outcome outcome, std::string message) const;
+  void Keep(Task& task, PastAttempt attempt) const;
   void Count(const Task& task);
   Duration ReadyOf(const Task& task) const;
 

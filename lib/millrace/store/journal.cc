@@ -4,15 +4,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <optional>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "millrace/base/digest.h"
 #include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
-#include "millrace/wire/record_frame.h"
+#include "millrace/store/compaction.h"
+#include "millrace/wire/record_entries.h"
 
 namespace millrace::store {
 namespace {
@@ -25,7 +24,6 @@ constexpr std::string_view kSchema =
     " body BLOB NOT NULL);"
     "CREATE TABLE span(first INTEGER NOT NULL);"
     "INSERT INTO span VALUES(1)";
-constexpr std::size_t kLengthBytes = 4;
 constexpr std::string_view kWrongChecksum = "the checksum of the batch there is wrong";
 constexpr std::string_view kWrongCount = "the batch there has not the records that it says";
 constexpr std::size_t kRowBytes = 8u << 20;  // a batch over it becomes several rows; SQLite takes up to 1e9
@@ -40,37 +38,6 @@ Digest ChecksumOf(JournalPosition position, std::string_view body) {
   hasher.Add(seed);
   hasher.Add(body);
   return hasher.Finish();
-}
-
-void AddRecord(std::string& body, std::string_view record) {
-  auto length = static_cast<std::uint32_t>(record.size());
-  for (std::size_t i = 0; i < kLengthBytes; ++i, length >>= 8) body += static_cast<char>(length & 0xff);
-  body += record;
-}
-
-// The records of a body; nothing when they are not exactly `count`. Nobody writes a row without any: it would hold a
-// position that the next one has, too.
-std::optional<std::vector<std::string_view>> Split(std::string_view body, std::uint64_t count) {
-  if (count == 0) return std::nullopt;
-  std::vector<std::string_view> records;
-  while (body.size() >= kLengthBytes && records.size() < count) {
-    std::size_t length = 0;
-    for (std::size_t i = kLengthBytes; i-- > 0;) length = length << 8 | static_cast<unsigned char>(body[i]);
-    body.remove_prefix(kLengthBytes);
-    if (length > body.size()) return std::nullopt;
-    records.push_back(body.substr(0, length));
-    body.remove_prefix(length);
-  }
-  if (!body.empty() || records.size() != count) return std::nullopt;
-  return records;
-}
-
-// It was accepted when it came; that it is large is no reason to refuse it now.
-wire::Limits LimitsFor(std::size_t bytes) {
-  wire::Limits limits;
-  limits.max_bytes = std::max(limits.max_bytes, bytes);
-  limits.max_string = std::max(limits.max_string, bytes);
-  return limits;
 }
 
 // SQLite takes the text of a statement for its name, too: one text, for the table and for its successor.
@@ -97,18 +64,6 @@ struct Row {
 };
 
 }  // namespace
-
-RunId RunOf(const Record& record) {
-  return std::visit(
-      [](const auto& body) {
-        if constexpr (requires { body.task; }) {
-          return body.task.run;
-        } else {
-          return body.run;
-        }
-      },
-      record);
-}
 
 absl::StatusOr<Journal> Journal::Open(const std::filesystem::path& file, Sync sync) {
   // Inputs and results may be confidential, and SQLite would let the umask decide. What is wrong, it says better.
@@ -165,19 +120,28 @@ absl::Status Journal::Replay(const OnRecord& on_record) {
       return Damage(next, absl::StrFormat("the batch there is missing; the next one is at %d", row.position));
     }
     if (!row.Whole()) return Damage(next, kWrongChecksum);
-    const auto records = Split(row.body, row.count);
-    if (!records) return Damage(next, kWrongCount);
-    for (const std::string_view bytes : *records) {
-      auto record = wire::DecodeRecord(Bytes::Copy(bytes), LimitsFor(bytes.size()));
-      if (record.status().code() == absl::StatusCode::kUnimplemented) {
-        return FailedPrecondition("%s was written by a newer Millrace: %s at position %d; start that one",
-                                  file_.string(), TextOf(record.status()), next);
-      }
-      if (!record.ok()) return Damage(next, TextOf(record.status()));
-      MILLRACE_RETURN_IF_ERROR(on_record(next, *std::move(record)));
-      ++next;
-    }
+    MILLRACE_RETURN_IF_ERROR(ReplayRow(row.body, row.count, next, on_record));
   }
+}
+
+// A row with another number of records than it says is not handed over at all: nobody knows which one is wrong.
+absl::Status Journal::ReplayRow(std::string_view body, std::uint64_t count, JournalPosition& next,
+                                const OnRecord& on_record) const {
+  std::vector<Record> records;
+  const absl::Status read = ReadRow(body, count, [&records](Record record) {
+    records.push_back(std::move(record));
+    return absl::OkStatus();
+  });
+  if (read.code() == absl::StatusCode::kOutOfRange) return Damage(next, kWrongCount);
+  for (Record& record : records) {
+    MILLRACE_RETURN_IF_ERROR(on_record(next, std::move(record)));
+    ++next;
+  }
+  if (read.code() == absl::StatusCode::kUnimplemented) {
+    return FailedPrecondition("%s was written by a newer Millrace: %s at position %d; start that one", file_.string(),
+                              TextOf(read), next);
+  }
+  return read.ok() ? read : Damage(next, TextOf(read));
 }
 
 absl::Status Journal::InTransaction(const std::function<absl::Status()>& work) {
@@ -203,22 +167,15 @@ absl::Status Journal::Insert(Statement& insert, JournalPosition position, std::u
 
 absl::Status Journal::WriteAll(std::span<const Batch> batches, JournalPosition& end, std::uint64_t& bytes) {
   std::string body;
-  std::uint64_t count = 0;
-  const auto flush = [&]() -> absl::Status {
-    if (count == 0) return absl::OkStatus();
-    MILLRACE_RETURN_IF_ERROR(Insert(insert_, end + 1, count, body));
-    end += std::exchange(count, 0);
-    bytes += body.size();
-    body.clear();
-    return absl::OkStatus();
-  };
-  for (const Batch& batch : batches) {
-    for (const Record& record : batch) {
-      AddRecord(body, wire::EncodeRecord(record));
-      ++count;
-      if (body.size() >= kRowBytes) MILLRACE_RETURN_IF_ERROR(flush());
+  for (std::span<const Record> batch : batches) {
+    while (!batch.empty()) {
+      const std::size_t count = wire::AddRecords(body, batch, kRowBytes);
+      batch = batch.subspan(count);
+      MILLRACE_RETURN_IF_ERROR(Insert(insert_, end + 1, count, body));
+      end += count;
+      bytes += body.size();
+      body.clear();
     }
-    MILLRACE_RETURN_IF_ERROR(flush());
   }
   FailPoint("journal.written");
   return absl::OkStatus();
@@ -233,7 +190,6 @@ absl::Status Journal::Append(std::span<const Batch> batches) {
   return absl::OkStatus();
 }
 
-// From the newest to the oldest, since the end stays where it is.
 absl::Status Journal::Rewrite(const std::set<RunId>& keep, JournalPosition& first, std::uint64_t& bytes) {
   MILLRACE_RETURN_IF_ERROR(
       database_.Run("CREATE TABLE kept(position INTEGER PRIMARY KEY, count INTEGER NOT NULL, checksum BLOB NOT NULL,"
@@ -242,27 +198,22 @@ absl::Status Journal::Rewrite(const std::set<RunId>& keep, JournalPosition& firs
     MILLRACE_ASSIGN_OR_RETURN(Statement insert, database_.Prepare(InsertInto("kept")));
     MILLRACE_ASSIGN_OR_RETURN(Statement select, database_.Prepare("SELECT position, count, checksum, body FROM batches"
                                                                   " ORDER BY position DESC"));
+    Compaction compaction(keep, [&](std::uint64_t count, std::string_view body) {
+      first -= count;
+      bytes += body.size();
+      return Insert(insert, first, count, body);
+    });
     while (true) {
       MILLRACE_ASSIGN_OR_RETURN(const bool more, select.Next());
       if (!more) break;
       const Row row(select);
       if (!row.Whole()) return Damage(row.position, kWrongChecksum);
-      const auto records = Split(row.body, row.count);
-      if (!records) return Damage(row.position, kWrongCount);
-      std::string body;
-      std::uint64_t count = 0;
-      for (const std::string_view encoded : *records) {
-        MILLRACE_ASSIGN_OR_RETURN(const Record record,
-                                  wire::DecodeRecord(Bytes::Copy(encoded), LimitsFor(encoded.size())));
-        if (!keep.contains(RunOf(record))) continue;
-        AddRecord(body, encoded);
-        ++count;
-      }
-      if (count == 0) continue;
-      first -= count;
-      bytes += body.size();
-      MILLRACE_RETURN_IF_ERROR(Insert(insert, first, count, body));
+      const absl::Status taken = compaction.Take(row.body, row.count);
+      if (taken.code() == absl::StatusCode::kOutOfRange) return Damage(row.position, kWrongCount);
+      if (taken.code() == absl::StatusCode::kDataLoss) return Damage(row.position, TextOf(taken));
+      MILLRACE_RETURN_IF_ERROR(taken);
     }
+    MILLRACE_RETURN_IF_ERROR(compaction.Finish());
   }
   insert_ = Statement();
   MILLRACE_RETURN_IF_ERROR(database_.Run(

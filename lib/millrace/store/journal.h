@@ -33,9 +33,6 @@ enum class Sync : bool {
   kNormal,  // it is in the operating system's hands: a crash of the machine may lose the newest ones, in order
 };
 
-// Every record belongs to exactly one run.
-RunId RunOf(const Record& record);
-
 class Journal {
  public:
   using Batch = std::vector<Record>;
@@ -53,7 +50,8 @@ class Journal {
   // (locked by another program) pass, and the same call may then be made again; after anything else the file must not
   // be written any more in this life.
   absl::Status Append(std::span<const Batch> batches);
-  // Drops the records of all runs but these. The positions of the others move up, so that end() stays. Errors as above.
+  // Drops the records of all runs but these, and of these what changes nothing any more; what is left is written anew,
+  // as compactly as it goes. The positions move up, so that end() stays. Errors as above.
   absl::Status Compact(const std::set<RunId>& keep);
 
   JournalPosition first() const { return first_; }  // of the oldest record; end() + 1 when there is none
@@ -72,6 +70,8 @@ class Journal {
   absl::Status WriteAll(std::span<const Batch> batches, JournalPosition& end, std::uint64_t& bytes);
   absl::Status Rewrite(const std::set<RunId>& keep, JournalPosition& first, std::uint64_t& bytes);
   absl::Status InTransaction(const std::function<absl::Status()>& work);
+  absl::Status ReplayRow(std::string_view body, std::uint64_t count, JournalPosition& next,
+                         const OnRecord& on_record) const;
   absl::Status Damage(JournalPosition position, std::string_view what) const;
 
   std::filesystem::path file_;

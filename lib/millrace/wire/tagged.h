@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A std::variant of structs, each with a `static constexpr std::uint8_t kKind`, as one msgpack array: [kind, field,
-// ...]. Instantiated once per variant, in frame.cc, record_frame.cc and slot_frame.cc; only these include this.
+// ...]. Instantiated once per variant, in frame.cc, record_entries.cc, record_frame.cc and slot_frame.cc; only these
+// include this.
 #pragma once
 
 #include <array>

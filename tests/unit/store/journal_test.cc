@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "millrace/base/status.h"
+#include "millrace/store/compaction.h"
 #include "millrace/store/salvage.h"
 #include "millrace/wire/record_frame.h"
 
@@ -394,6 +395,60 @@ TEST_F(JournalTest, CompactionGivesItsRoomBackToTheDisk) {
   EXPECT_LT(std::filesystem::file_size(file_), 100'000u);
   Journal journal = Open();
   EXPECT_EQ(Replayed(journal).records.size(), 20u);
+}
+
+// Given back or not, tried twice or once: what is said of a task stays, and only that.
+TEST_F(JournalTest, CompactionDropsWhatWasGivenBackUntried) {
+  const TaskRef task{RunNo(1), 0};
+  const auto assigned = [&](std::uint64_t attempt) { return TaskAssigned{task, AttemptId{attempt}, "w1", 5}; };
+  AttemptEnded returned{task, AttemptId{1}};
+  AttemptEnded failed{task, AttemptId{2}, Outcome::kFailed, /*charged=*/true};
+  AttemptEnded suspected{task, AttemptId{3}};
+  suspected.suspect = true;
+  AttemptEnded again{task, AttemptId{4}};
+  Journal journal = Open();
+  Append(journal, {{Accepted(1), assigned(1)}, {returned, assigned(2)}, {failed}, {assigned(3), suspected}});
+  Append(journal, {{assigned(4)}, {again, assigned(5)}});
+  ASSERT_TRUE(journal.Compact({RunNo(1)}).ok());
+  EXPECT_EQ(journal.end(), 10u);
+  EXPECT_EQ(journal.first(), 5u);
+  const Seen seen = Replayed(journal);
+  EXPECT_TRUE(seen.end.ok()) << seen.end;
+  EXPECT_THAT(seen.records, ElementsAre(Accepted(1), assigned(2), failed, assigned(3), suspected, assigned(5)));
+  ASSERT_TRUE(journal.Compact({RunNo(1)}).ok());
+  EXPECT_EQ(journal.first(), 5u) << "what is compact stays as it is";
+}
+
+TEST_F(JournalTest, CompactionMakesOneRowOfMany) {
+  Journal journal = Open();
+  Append(journal, {{Accepted(1)}});
+  std::vector<Record> written = {Accepted(1)};
+  for (std::uint32_t i = 0; i < 10'000; ++i) {
+    const TaskRef task{RunNo(1), i};
+    written.push_back(TaskAssigned{task, AttemptId{i + 1}, i % 3 == 0 ? "w1" : "w2", i});
+    if (i % 7 == 0) {
+      written.push_back(AttemptEnded{task, AttemptId{i + 1}, Outcome::kFailed, true, false, false, 1, 2, "no"});
+    } else {
+      TaskEnded ended;
+      ended.task = task;
+      ended.attempt = AttemptId{i + 1};
+      ended.outcome = Outcome::kSucceeded;
+      ended.result.bytes = Bytes::Copy(std::string(i % 300, 'r'));
+      ended.result.size = i % 300;
+      written.push_back(ended);
+    }
+    Append(journal, {{written[written.size() - 2]}, {written.back()}});
+  }
+  ASSERT_TRUE(journal.Compact({RunNo(1)}).ok());
+  EXPECT_EQ(Replayed(journal).records, written);
+  { const Journal closed = std::move(journal); }
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &handle), SQLITE_OK);
+  const auto count = [](void* rows, int, char** values, char**) { return *static_cast<int*>(rows) = atoi(*values), 0; };
+  int rows = 0;
+  EXPECT_EQ(sqlite3_exec(handle, "SELECT count(*) FROM batches", count, &rows, nullptr), SQLITE_OK);
+  sqlite3_close(handle);
+  EXPECT_LE(rows, 10);
 }
 
 TEST_F(JournalTest, ACompactionThatFindsDamageChangesNothing) {

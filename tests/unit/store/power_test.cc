@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "millrace/base/status.h"
+#include "millrace/store/compaction.h"
 #include "millrace/store/history.h"
 #include "millrace/store/journal.h"
 #include "millrace/store/outbox.h"
