@@ -10,6 +10,7 @@
 #include "millrace/base/status.h"
 #include "millrace/exec/lock_file.h"
 #include "millrace/host/exit_code.h"
+#include "millrace/store/compaction.h"
 #include "millrace/store/journal.h"
 #include "millrace/store/salvage.h"
 #include "millrace/wire/codec.h"

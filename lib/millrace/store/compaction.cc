@@ -11,7 +11,7 @@
 namespace millrace::store {
 namespace {
 
-constexpr std::size_t kRecordsAtOnce = 4096;   // of a row; more would hardly make it shorter
+constexpr std::size_t kRecordsAtOnce = 4096;    // of a row; more would hardly make it shorter
 constexpr std::size_t kBytesAtOnce = 1u << 20;  // of a row, about
 
 std::size_t BytesOf(const Record& record) {

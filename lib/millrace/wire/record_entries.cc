@@ -14,9 +14,9 @@ namespace millrace::wire {
 namespace {
 
 constexpr std::size_t kLengthBytes = 4;
-constexpr std::size_t kMaxStretch = 1u << 16;      // records of one entry
+constexpr std::size_t kMaxStretch = 1u << 16;       // records of one entry
 constexpr std::size_t kMaxStretchBytes = 1u << 20;  // of its rows, beyond which none begins
-constexpr std::size_t kMaxWorkers = 16;            // of one entry: they are looked for one by one
+constexpr std::size_t kMaxWorkers = 16;             // of one entry: they are looked for one by one
 
 struct TasksAssigned {
   static constexpr std::uint8_t kKind = 8;

@@ -8,8 +8,8 @@
 //   stretch   = [8, run, workers, count, rows] / [9, run, count, rows]   ; msgpack
 //   rows of 8 = count * (task attempt time [worker])                     ; worker: only with several of them
 //   rows of 9 = count * (task attempt started lasted execution size [missing bytes])
-//   worker, size = varint; all else = zigzag varint, as in Protocol Buffers; `task`, `attempt`, `time` and `started` are
-//   differences to the row before, the first one's to 0.
+//   worker, size = varint; all else = zigzag varint, as in Protocol Buffers; `task`, `attempt`, `time` and `started`
+//   are differences to the row before, the first one's to 0.
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,9 @@ using testing::HasSubstr;
 constexpr RunId kRun{(std::uint64_t{1} << 32) | 1};
 
 TaskAssigned Assigned(std::uint32_t task, std::string worker = "w1") {
-  return {.task = {kRun, task}, .attempt = AttemptId{EpochQualified(1, task + 1)}, .worker = std::move(worker),
+  return {.task = {kRun, task},
+          .attempt = AttemptId{EpochQualified(1, task + 1)},
+          .worker = std::move(worker),
           .assigned_unix_ms = 1'700'000'000'000 + task};
 }
 TaskEnded Succeeded(std::uint32_t task, const std::string& result = "") {
@@ -197,9 +199,8 @@ TEST(RecordEntriesTest, WhoReadsMayStop) {
   const std::vector<Record> records(5, Assigned(1));
   const std::string body = Body(records);
   int seen = 0;
-  const absl::Status status = ReadEntry(EntriesOf(body)->at(0), [&seen](const Record&) {
-    return ++seen < 3 ? absl::OkStatus() : Unavailable("enough");
-  });
+  const absl::Status status = ReadEntry(
+      EntriesOf(body)->at(0), [&seen](const Record&) { return ++seen < 3 ? absl::OkStatus() : Unavailable("enough"); });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(seen, 3);
 }
