@@ -13,7 +13,7 @@ FROM debian:12-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
       libzmq5 liblz4-1 libabsl20220623 libgoogle-glog0v6 libyaml-cpp0.7 libsqlite3-0 libssl3 libxxhash0 \
-      libcpp-httplib0.11 git ca-certificates \
+      git ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home millrace \
     && install -d -o millrace -g millrace /work /data

@@ -71,7 +71,6 @@ LIBRARIES = [
     (re.compile(r"yaml-cpp/"), ["lib/millrace/yaml"]),
     (re.compile(r"sqlite3(ext)?\.h$"), ["lib/millrace/store"]),
     (re.compile(r"(glog|gflags)/"), ["lib/millrace/log"]),
-    (re.compile(r"httplib\.h$"), ["lib/millrace/serve"]),
     (re.compile(r"CLI/"), ["lib/millrace/host", "broker", "worker", "tools"]),
     (re.compile(r"openssl/"), ["lib/millrace/base"]),
     (re.compile(r"xx(hash|h3)\.h$"), ["lib/millrace/net"]),

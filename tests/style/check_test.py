@@ -57,7 +57,6 @@ PLANTED = [
     ("library", "lib/millrace/api/a.cc", HEAD + "#include <yaml-cpp/yaml.h>\n", 2),
     ("library", "worker/a.cc", HEAD + "#include <sqlite3.h>\n", 2),
     ("library", "lib/millrace/exec/a.cc", HEAD + "#include <glog/logging.h>\n", 2),
-    ("library", "lib/millrace/client/a.cc", HEAD + "#include <httplib.h>\n", 2),
     ("library", "lib/millrace/yaml/a.cc", HEAD + "#include <CLI/CLI.hpp>\n", 2),
     ("library", "lib/millrace/store/a.cc", HEAD + "#include <openssl/evp.h>\n", 2),
     ("library", "lib/millrace/wire/a.cc", HEAD + "#include <xxhash.h>\n", 2),

@@ -127,7 +127,7 @@ absl::Status Broker::State::Bind(net::SocketContext& context, const BrokerNetwor
   planes.bulk = bulk->endpoint();
   if (gate) MILLRACE_RETURN_IF_ERROR(gate->Test(sockets.control->endpoint()));
   if (!network.http) return absl::OkStatus();
-  HttpServer::Bearers bearers;
+  Bearers bearers;
   if (gate) {
     bearers = [raw = gate.get()](std::string_view bearer) { return raw->FindBearer(bearer); };
     MILLRACE_RETURN_IF_ERROR(WarnOfOpenHttp(network.http_bind));

@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "millrace/serve/broker.h"
 #include "millrace/store/blobs.h"
+#include "millrace/store/compaction.h"
 #include "millrace/store/journal.h"
 #include "tests/unit/serve/support.h"
 

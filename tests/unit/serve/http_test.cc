@@ -4,10 +4,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -59,6 +62,12 @@ class Connection {
     return text;
   }
 
+  // Whether the other end closes it, without reading what it says.
+  bool AwaitHangUp() const {
+    pollfd poll_for{.fd = fd_, .events = POLLRDHUP, .revents = 0};
+    return poll(&poll_for, 1, 60'000) == 1;
+  }
+
  private:
   int fd_;
 };
@@ -69,6 +78,11 @@ class HttpTest : public testing::Test {
     Publish([](Snapshot&) {});
     auto server = HttpServer::Start("127.0.0.1", 0, board_);
     EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  void Serve(const HttpLimits& limits) {
+    auto server = HttpServer::Start("127.0.0.1", 0, board_, {}, limits);
+    ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
   template <class Change>
@@ -165,15 +179,21 @@ TEST_F(HttpTest, AForeignHostIsRefused) {
 }
 
 TEST_F(HttpTest, ReadsOnlyAndKnowsItsPaths) {
-  for (const char* request : {"GET /", "GET /api", "GET /api/health/x", "GET /../etc/passwd", "POST /api/health",
-                              "PUT /api/status", "DELETE /api/runs"}) {
+  for (const char* request : {"GET /", "GET /api", "GET /api/health/x", "GET /../etc/passwd", "POST /api"}) {
     EXPECT_THAT(Ask(request), StartsWith("HTTP/1.1 404 ")) << request;
   }
+  for (const char* request : {"POST /api/health", "PUT /api/status", "DELETE /api/runs"}) {
+    EXPECT_THAT(Ask(request), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, HEAD\r\n"))) << request;
+  }
+  const std::string head = Ask("HEAD /api/health");
+  EXPECT_THAT(head, AllOf(StartsWith("HTTP/1.1 200 "), testing::EndsWith("\r\n\r\n")));
+  EXPECT_THAT(Ask("GET /api/health?verbose"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpTest, TooLargeOrNoRequestAtAllIsRefusedAndNothingBreaks) {
   EXPECT_THAT(Ask("POST /api/health", "127.0.0.1", std::string(5000, 'x')), StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(Ask("GET /" + std::string(100'000, 'a')), StartsWith("HTTP/1.1 414 "));
+  EXPECT_THAT(Ask("GET /api/health", std::string(10'000, 'a')), StartsWith("HTTP/1.1 431 "));
   {
     Connection connection(PortOf(*server_));
     connection.Say(std::string("\0\xff\r\n\r\n", 6));
@@ -189,13 +209,86 @@ TEST_F(HttpTest, SilentConnectionsDoNotHoldUpOthers) {
   EXPECT_THAT(Ask("GET /api/health"), StartsWith("HTTP/1.1 200 "));
 }
 
+// Two requests in one message, a third one in two: the answers come in their order.
+TEST_F(HttpTest, AConnectionServesOneRequestAfterTheOther) {
+  Connection connection(PortOf(*server_));
+  connection.Say("GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\nGET /no HTTP/1.1\r\nHost: localhost\r\n\r\nGET /a");
+  connection.Say("pi/workers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string heard = connection.Hear();
+  const auto first = heard.find("HTTP/1.1 200 ");
+  const auto second = heard.find("HTTP/1.1 404 ");
+  const auto third = heard.rfind("HTTP/1.1 200 ");
+  EXPECT_EQ(first, 0u);
+  EXPECT_TRUE(first < second && second < third && third != std::string::npos) << heard;
+  EXPECT_THAT(heard, AllOf(HasSubstr("Connection: keep-alive"), HasSubstr("Connection: close")));
+}
+
+TEST_F(HttpTest, AConnectionHasSoManyRequests) {
+  Serve({.requests = 3});
+  Connection connection(PortOf(*server_));
+  for (int i = 0; i < 4; ++i) connection.Say("GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const std::string heard = connection.Hear();
+  int answers = 0;
+  for (std::size_t at = 0; (at = heard.find("HTTP/1.1 200 ", at)) != std::string::npos; ++at) ++answers;
+  EXPECT_EQ(answers, 3);
+}
+
+// Whatever drips in meanwhile: time counts from the first byte.
+TEST_F(HttpTest, WhoIsSlowToAskHearsThatHisTimeIsOver) {
+  Serve({.head = std::chrono::milliseconds(30)});
+  Connection slow(PortOf(*server_));
+  slow.Say("G");
+  std::thread drip([&slow] {
+    for (int i = 0; i < 20'000; ++i) {
+      slow.Say("E");
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_THAT(slow.Hear(), AllOf(StartsWith("HTTP/1.1 4"), HasSubstr("Connection: close")));
+  drip.join();
+  Connection half(PortOf(*server_));
+  half.Say("GET /api/health HTTP/1.1\r\nHost: lo");
+  EXPECT_THAT(half.Hear(), AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("longer than 30ms")));
+  Connection silent(PortOf(*server_));
+  EXPECT_EQ(silent.Hear(), "") << "who says nothing hears nothing, and is closed";
+}
+
+TEST_F(HttpTest, WhoDoesNotTakeHisAnswerIsClosed) {
+  Publish([](Snapshot& snapshot) {
+    snapshot.runs.resize(30'000);
+    for (RunView& run : snapshot.runs) run.name = std::string(400, 'n');
+  });
+  Serve({.answer = std::chrono::milliseconds(30)});
+  Connection lazy(PortOf(*server_));
+  lazy.Say("GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  // More than any buffer between them holds; it is not read before the other end has gone.
+  EXPECT_TRUE(lazy.AwaitHangUp());
+  EXPECT_THAT(Ask("GET /api/health"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpTest, TheOldestOfTooManyGivesWay) {
+  Serve({.connections = 3, .head = std::chrono::hours(1)});
+  const auto open = [this] {
+    auto connection = std::make_unique<Connection>(PortOf(*server_));
+    connection->Say("GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_THAT(connection->Hear(/*first_only=*/true), StartsWith("HTTP/1.1 200 "));
+    return connection;
+  };
+  const auto first = open();
+  const auto second = open();
+  const auto third = open();
+  const auto fourth = open();
+  EXPECT_EQ(first->Hear(), "");
+  second->Say("GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(second->Hear(/*first_only=*/true), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(HttpTest, EndsSoonThoughAConnectionIsKeptAlive) {
   Connection kept(PortOf(*server_));
   kept.Say("GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(kept.Hear(/*first_only=*/true), StartsWith("HTTP/1.1 200 "));
-  const auto begun = std::chrono::steady_clock::now();
   server_.reset();
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3));
+  EXPECT_EQ(kept.Hear(), "");
 }
 
 TEST_F(HttpTest, ATakenPortIsAnErrorWithTheFix) {
