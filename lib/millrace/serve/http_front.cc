@@ -76,12 +76,12 @@ struct HttpFront::State {
   struct Connection {
     UniqueFd fd;
     Phase phase = Phase::kReading;
-    Instant until{};            // then it is closed
-    std::string in;             // of the next request; at most kMaxHttpHead
-    std::string out;            // of the answer
-    std::size_t sent = 0;       // of `out`
+    Instant until{};       // then it is closed
+    std::string in;        // of the next request; at most kMaxHttpHead
+    std::string out;       // of the answer
+    std::size_t sent = 0;  // of `out`
     std::uint32_t requests = 0;
-    bool last = false;          // nothing is read any more after this answer
+    bool last = false;  // nothing is read any more after this answer
   };
 
   absl::Status Listen(const std::string& bind, int wanted);
@@ -100,7 +100,7 @@ struct HttpFront::State {
   HttpLimits limits;
   UniqueFd listener;
   int port = 0;
-  Instant accept_at{};  // no earlier: there was no descriptor
+  Instant accept_at{};                // no earlier: there was no descriptor
   std::list<Connection> connections;  // the oldest first
   std::atomic<bool> stop = false;
   net::Wakeup wakeup;
@@ -142,7 +142,8 @@ absl::Status HttpFront::State::Listen(const std::string& bind_to, int wanted) {
 void HttpFront::State::Run() {
   std::vector<pollfd> polled;
   while (!stop) {
-    polled = {{.fd = wakeup.fd(), .events = POLLIN, .revents = 0}, {.fd = listener.get(), .events = POLLIN, .revents = 0}};
+    polled = {{.fd = wakeup.fd(), .events = POLLIN, .revents = 0},
+              {.fd = listener.get(), .events = POLLIN, .revents = 0}};
     Instant next = kNever;
     if (accept_at > Now()) {
       polled[1].events = 0;

@@ -15,8 +15,8 @@ namespace millrace::serve {
 
 struct HttpResponse {
   int status = 200;
-  std::string body;     // JSON
-  std::string fields;   // more header fields, each with its line's end
+  std::string body;    // JSON
+  std::string fields;  // more header fields, each with its line's end
 };
 
 struct HttpLimits {

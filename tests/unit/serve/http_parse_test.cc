@@ -64,17 +64,18 @@ TEST(HttpParseTest, LinesAndHeadsHaveALimit) {
 }
 
 TEST(HttpParseTest, WhatIsAmbiguousIsRefused) {
-  for (const char* line : {"GET  / HTTP/1.1", "GET /", "GET / HTTP/1.1 ", "GET x HTTP/1.1", "G(T / HTTP/1.1", " / HTTP/1.1",
-                           "GET http://a/ HTTP/1.1", "GET * HTTP/1.1", "GET /\x01 HTTP/1.1", "GET / FTP/1.1", ""}) {
+  for (const char* line :
+       {"GET  / HTTP/1.1", "GET /", "GET / HTTP/1.1 ", "GET x HTTP/1.1", "G(T / HTTP/1.1", " / HTTP/1.1",
+        "GET http://a/ HTTP/1.1", "GET * HTTP/1.1", "GET /\x01 HTTP/1.1", "GET / FTP/1.1", ""}) {
     EXPECT_EQ(ParseHttp(absl::StrCat(line, "\r\nHost: a\r\n\r\n")).refused, 400) << line;
   }
   EXPECT_EQ(ParseHttp("GET / HTTP/2.0\r\nHost: a\r\n\r\n").refused, 505);
   EXPECT_EQ(ParseHttp("GET / HTTP/1.1\r\n\r\n").refused, 400) << "a Host is owed";
   EXPECT_EQ(ParseHttp("GET / HTTP/1.0\r\n\r\n").refused, 0);
-  for (const char* field : {"Host: b", "no colon", ": nothing", "A : b", " folded", "A: \x01", "A: b\nC: d", "A\r: b",
-                            "Content-Length: -1", "Content-Length: 0x0", "Content-Length:", "Content-Length: 0, 0",
-                            "Authorization: a\r\nAuthorization: b", "Content-Length: 0\r\nContent-Length: 0",
-                            "Content-Length: 0\r\nTransfer-Encoding: chunked"}) {
+  for (const char* field :
+       {"Host: b", "no colon", ": nothing", "A : b", " folded", "A: \x01", "A: b\nC: d", "A\r: b", "Content-Length: -1",
+        "Content-Length: 0x0", "Content-Length:", "Content-Length: 0, 0", "Authorization: a\r\nAuthorization: b",
+        "Content-Length: 0\r\nContent-Length: 0", "Content-Length: 0\r\nTransfer-Encoding: chunked"}) {
     EXPECT_EQ(RefusedWith(absl::StrCat(field, "\r\n")), 400) << field;
   }
   EXPECT_EQ(RefusedWith("Content-Length: 000\r\n"), 0);
