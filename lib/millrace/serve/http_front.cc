@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -172,7 +174,9 @@ void HttpFront::State::Run() {
 void HttpFront::State::Accept() {
   // Not without an end, or newcomers alone would be looked after.
   for (std::size_t i = 0; i < limits.connections; ++i) {
-    UniqueFd fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    // Not by the broker's own accept4, which keeps the last descriptors: there are few connections here, and a broker
+    // that lets nobody else in can still be asked why.
+    UniqueFd fd(static_cast<int>(syscall(SYS_accept4, listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
     if (!fd.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (!WouldWait(errno)) accept_at = Now() + kNoDescriptor;
@@ -187,14 +191,16 @@ void HttpFront::State::Accept() {
 }
 
 bool HttpFront::State::Serve(Connection& connection, bool ready) {
+  bool open = true;
   if (ready) {
     switch (connection.phase) {
-      case Phase::kReading: return Read(connection);
-      case Phase::kWriting: return Write(connection);
-      case Phase::kLingering: return Linger(connection);
+      case Phase::kReading: open = Read(connection); break;
+      case Phase::kWriting: open = Write(connection); break;
+      case Phase::kLingering: open = Linger(connection); break;
     }
   }
-  return Now() < connection.until || !IsOver(connection);
+  // Also of one who is ready each time: what went on to its next phase has got the time for it.
+  return open && (Now() < connection.until || !IsOver(connection));
 }
 
 // Its time is up. Who has begun to say something hears why.

@@ -42,13 +42,14 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void Say(const std::string& text) {
+  bool Say(const std::string& text) {
     std::size_t said = 0;
     while (said < text.size()) {
       const ssize_t count = send(fd_, text.data() + said, text.size() - said, MSG_NOSIGNAL);
-      if (count <= 0) return;  // it has heard enough
+      if (count <= 0) return false;  // it has heard enough
       said += static_cast<std::size_t>(count);
     }
+    return true;
   }
   // Everything up to the end, or up to the end of the first answer.
   std::string Hear(bool first_only = false) {
@@ -251,6 +252,16 @@ TEST_F(HttpTest, WhoIsSlowToAskHearsThatHisTimeIsOver) {
   EXPECT_THAT(half.Hear(), AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("longer than 30ms")));
   Connection silent(PortOf(*server_));
   EXPECT_EQ(silent.Hear(), "") << "who says nothing hears nothing, and is closed";
+}
+
+// Though there is always something to read: he gets rid of what can be read in that time, and no more.
+TEST_F(HttpTest, WhoWasRefusedAndGoesOnTalkingIsClosed) {
+  Serve({.linger = std::chrono::milliseconds(5)});
+  Connection talker(PortOf(*server_));
+  ASSERT_TRUE(talker.Say("GET /api/health HTTP/2.0\r\n\r\n"));
+  const std::string more(std::size_t{1} << 18, 'x');
+  int said = 0;
+  while (talker.Say(more)) ASSERT_LT(++said, 512) << "128 MiB: it is listened to for ever";
 }
 
 TEST_F(HttpTest, WhoDoesNotTakeHisAnswerIsClosed) {
