@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections that stay up and say nothing, or nonsense; peers that are slow, many, or do not listen."""
 
+import json
 import pathlib
+import re
 import resource
 import signal
 import socket
 import time
+import urllib.request
 
-from fleet import lines, wait_for
+import attackers
+from fleet import PATIENCE, lines, wait_for
 from links import cuttable
 from proxy import TO_BROKER, TO_WORKER
 from samples import ONE, TWELVE
@@ -23,6 +27,16 @@ modules:
       if [ "$(wc -l < started)" -eq 1 ]; then while [ ! -e free ]; do sleep 0.05; done; fi
       echo "$MILLRACE_ATTEMPT" >> done
       echo "$MILLRACE_ATTEMPT" > "$MILLRACE_OUTPUT"
+"""
+LARGE_LATER = """
+name: large later
+modules:
+  big:
+    run: |
+      echo begun >> started
+      while [ ! -e go ]; do sleep 0.05; done
+      head -c 300000 /dev/urandom | base64 -w0 | sed 's/.*/"&"/' > "$MILLRACE_OUTPUT"
+  end: {needs: [big], run: 'wc -c < "$MILLRACE_INPUTS"/big.json >> sizes'}
 """
 
 
@@ -151,6 +165,55 @@ def A43_a_client_that_never_reads_costs_the_broker_little(fleet):
     assert fleet.wait_run(run)["state"] == "succeeded"
     assert resident() - before < 128 * 1024, (before, resident())
     watcher.send_signal(signal.SIGCONT)
+
+
+def is_turned_away(port, held):
+    """Whether the broker hangs up on one more stranger who speaks as a peer would; if not, it is among the held."""
+    stranger = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    try:
+        attackers.send(stranger, attackers.GREETING + attackers.ready())
+        said = b""
+        while heard := stranger.recv(64):
+            said += heard
+            if b"READY" in said:
+                held.append(stranger)
+                return False
+    except ConnectionError:
+        pass
+    stranger.close()
+    return True
+
+
+def A48_strangers_cannot_take_the_descriptors_for_results(fleet):
+    broker = fleet.start_broker()
+    fleet.start_workers("w1")
+    # Its connection for large results is made with the first.
+    for step in ("first", "second"):
+        (fleet.work / "go").unlink(missing_ok=True)
+        run = fleet.submit(LARGE_LATER)
+        wait_for("the start", lambda at=step: len(lines(fleet.work / "started")) == 1 + (at == "second"))
+        if step == "first":
+            (fleet.work / "go").touch()
+            assert fleet.wait_run(run)["state"] == "succeeded"
+    control = int(fleet.env["ORCHESTRATOR_URL"].rsplit(":", 1)[1])
+    held = []
+    limits = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        wait_for("strangers to be turned away", lambda: is_turned_away(control, held))
+        assert len(held) > 20, len(held)
+        (fleet.work / "go").touch()
+        wait_for("the large result to be there and read", lambda: len(lines(fleet.work / "sizes")) == 2)
+        health = re.search(r"http://\S+", fleet.log("broker")).group()
+        with urllib.request.urlopen(health, timeout=PATIENCE) as answer:
+            assert json.load(answer)["workers"]["lost"] == 0
+        assert is_turned_away(control, held)
+        assert "Too many open files" not in fleet.log("broker") + fleet.log("w1")
+    finally:
+        for stranger in held:
+            stranger.close()
+        resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, limits)
+    assert fleet.wait_run(run)["state"] == "succeeded"
 
 
 def A48_a_broker_out_of_descriptors_serves_those_it_has(fleet):
