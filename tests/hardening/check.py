@@ -64,7 +64,7 @@ def main():
             good = bool(holds(text))
             blind = good and bool(holds(re.sub(broken, by, text)))
             failed += not good or blind
-            why = "" if good else f"\n# this build is '{kind}': see the hardening in meson.build, and your CXXFLAGS and LDFLAGS"
+            why = "" if good else f"\n# this build is '{kind}': see meson.build, and your CXXFLAGS and LDFLAGS"
             why += "\n# the rule did not notice a program without it" if blind else ""
             print(f"{'ok' if good and not blind else 'not ok'} {number} - {os.path.basename(program)} {name}{why}")
     return 1 if failed else 0
