@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
   parser.root()
       .Settings({OptionGroup::kNetwork, OptionGroup::kWorker, OptionGroup::kRunning, OptionGroup::kOutput})
       .Example("millrace-worker --orchestrator tcp://127.0.0.1:8080 --slots 4", "four modules at once")
-      .Example("millrace-worker --tag gpu --tool docker=24.0 --resource gpu=2", "what it offers besides what is found");
+      .Example("millrace-worker --tag gpu --tool docker=24.0 --resource gpu=2", "what it offers besides what is found")
+      .Example("millrace-worker --task-limit memory=4GiB --task-limit cpu=1h", "what no process of a task may exceed");
   if (const auto code = parser.Parse(argc, argv)) return *code;
   millrace::host::ResolvedOptions resolved;
   if (const auto code = parser.Resolve({}, millrace::Mode::kWorker, resolved)) return *code;

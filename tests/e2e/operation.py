@@ -65,6 +65,41 @@ def A45_children_do_not_inherit_settings(fleet):
     assert not names & {"MILLRACE_SECRET_THING", "FOREIGN", "ORCHESTRATOR_URL", "WORKER_ID"}, names
 
 
+CONFINED = """
+name: confined
+modules:
+  look:
+    isolation: %s
+    run: |
+      grep NoNewPrivs /proc/self/status | tr -d '[:space:]' > seen; echo >> seen
+      echo core $(ulimit -S -c) >> seen
+      echo files $(ulimit -n) >> seen
+      echo descriptors $(ls /proc/self/fd | wc -l) >> seen
+      read -r pid name state parent group rest < /proc/self/stat
+      [ "$group" = "$pid" ] || [ "$group" = $$ ] && echo group of its own >> seen
+"""
+
+
+def A45_children_are_confined(fleet):
+    """No new privileges, no core files, no descriptors of ours, a process group of their own, and the limits given."""
+    fleet.start_broker()
+    fleet.start_workers("w1", args=("--task-limit", "files=77", "--task-limit", "memory=64GiB"))
+    for isolation in ("process", "in-process"):  # a pipeline cannot get round the limits
+        assert fleet.wait_run(fleet.submit(CONFINED % isolation))["state"] == "succeeded"
+        seen = lines(fleet.work / "seen")
+        # The descriptors: three, and the one with which `ls` reads the folder.
+        assert seen == ["NoNewPrivs:1", "core 0", "files 77", "descriptors 4", "group of its own"], seen
+    fleet.processes["w1"].terminate()
+    fleet.processes["w1"].wait(timeout=60)
+    fleet.start("w2", "millrace-worker", "--worker-id", "w2", "--slots", "1", "--new-privileges")
+    assert fleet.wait_run(fleet.submit(CONFINED % "process"))["state"] == "succeeded"
+    assert "NoNewPrivs:0" in lines(fleet.work / "seen"), lines(fleet.work / "seen")
+    for limit, said in (("memroy=1GiB", "did you mean 'memory'"), ("files=1e9", "files=32 to 1048576")):
+        refused = fleet.start("refused", "millrace-worker", "--task-limit", limit)
+        wait_for("the refusal", lambda one=refused: one.poll() is not None)
+        assert refused.returncode == 78 and said in fleet.log("refused"), fleet.log("refused")
+
+
 def A46_a_second_broker_on_one_data_directory_is_refused(fleet):
     fleet.start_broker()
     second = fleet.start("second", "millrace-broker", "--port", "0", "--data-dir", str(fleet.dir / "data"))

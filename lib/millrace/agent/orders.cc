@@ -47,7 +47,7 @@ void Agent::State::Accept(const Assign& assign, Assignment task) {
   Queued queued;
   queued.module = assign.modules[task.module].name;
   queued.timeout = policy.timeout;
-  queued.in_process = policy.isolation == Isolation::kInProcess;
+  queued.in_process = policy.isolation == Isolation::kInProcess && !config.hosts_only;
   queued.memory_limit = policy.memory_limit;
   for (const Need& need : task.needs) {
     const auto datum = data.find(TaskRef{.run = task.task.run, .index = need.task});

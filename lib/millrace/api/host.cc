@@ -30,6 +30,7 @@
 #include "millrace/api/runner.h"
 #include "millrace/api/standard_streams.h"
 #include "millrace/base/status.h"
+#include "millrace/exec/confinement.h"
 #include "millrace/exec/host_channel.h"
 #include "millrace/wire/slot_frame.h"
 
@@ -118,6 +119,7 @@ class ModuleHost {
 
   // Each attempt starts in its work directory, wherever the one before went.
   SlotDone RunIn(SlotExecute& execute, TaskOutput& output) {
+    exec::RenewCpuLimit();
     const std::filesystem::path directory =
         execute.work_dir.empty() ? start_directory_ : start_directory_ / execute.work_dir;
     std::error_code error;
@@ -251,7 +253,9 @@ class ModuleHost {
   std::atomic<bool> pump_ends_ = false;
 };
 
-absl::Status RunModuleHost(const Registry& registry) {
+absl::Status RunModuleHost(const Registry& registry, std::string_view confinement_text) {
+  MILLRACE_ASSIGN_OR_RETURN(const exec::Confinement confinement, exec::ParseConfinement(confinement_text));
+  MILLRACE_RETURN_IF_ERROR(exec::Confine(confinement));
   MILLRACE_RETURN_IF_ERROR(registry.Check());
   MILLRACE_RETURN_IF_ERROR(PrepareSignals());
   // The worker vouches for what it sends; its own limits are the tighter ones.
@@ -265,7 +269,7 @@ absl::Status RunModuleHost(const Registry& registry) {
 
 std::optional<int> MaybeRunModuleHost(int argc, char** argv, const Registry& registry) {
   if (argc < 2 || argv[1] != std::string_view(kModuleHostWord)) return std::nullopt;
-  const absl::Status status = RunModuleHost(registry);
+  const absl::Status status = RunModuleHost(registry, argc > 2 ? argv[2] : "");
   if (status.ok()) return 0;
   std::fprintf(stderr, "module host: %s\n", TextOf(status).c_str());
   return kExitSoftware;

@@ -9,7 +9,7 @@
 
 namespace millrace {
 
-// The hidden argument with which a worker starts a module host.
+// The hidden argument with which a worker starts a module host. The next one, if any, is its ConfinementText.
 inline constexpr char kModuleHostWord[] = "--millrace-host";
 
 // Early in main(), before threads and options: when this process was started to be a module host it becomes one, and

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "millrace/base/status.h"
+#include "millrace/exec/confinement.h"
 
 namespace millrace::exec {
 namespace {
@@ -136,6 +137,7 @@ absl::StatusOr<Child> Spawn(const SpawnRequest& request) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1 << tries));
   }
   if (error != 0) return WhyNotSpawned(error, request);
+  HoldToCpuLimit(child.pid);
   absl::StatusOr<UniqueFd> pidfd = OpenPidFd(child.pid);
   if (!pidfd.ok()) {
     kill(child.pid, SIGKILL);

@@ -127,6 +127,9 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
   worker.registry = &registry;
   worker.host_args = {kModuleHostWord};
   worker.in_process = options.in_process;
+  worker.confinement = {.new_privileges = options.new_privileges, .limits = options.task_limits};
+  MILLRACE_RETURN_IF_ERROR(exec::CheckTaskLimits(options.task_limits));
+  brain.hosts_only = !options.task_limits.empty();
   // A worker beside its broker ends with it. One without an id of its own has no successor that would look there.
   if (!local && !options.worker_id.empty() && !options.state_dir.empty()) {
     worker.state_dir = std::filesystem::path(options.state_dir) / "workers" / options.worker_id;

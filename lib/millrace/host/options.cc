@@ -131,6 +131,9 @@ class Resolution {
           FormatDuration(options.worker_heartbeat_timeout), resolved_.origins["worker_heartbeat_timeout"],
           FormatDuration(options.worker_heartbeat_interval), resolved_.origins["worker_heartbeat_interval"]));
     }
+    if (options.in_process && !options.task_limits.empty()) {
+      Fail("in_process runs modules on threads, which task_limits cannot bind; leave out one of them");
+    }
     if (options.mode == Mode::kWorker && options.orchestrator_url.empty() && options.join_token.empty()) {
       Fail("a worker needs orchestrator_url; give --orchestrator tcp://HOST:PORT or set ORCHESTRATOR_URL, or --join");
     }

@@ -71,6 +71,8 @@ struct Options {
   std::string work_dir = ".";
   bool prefer_local_execution = false;
   bool in_process = false;
+  bool new_privileges = false;                        // of tasks: by setuid programs
+  std::map<std::string, std::int64_t> task_limits{};  // of each of their processes: exec/confinement.h
   bool no_cache = false;
   Duration kill_grace = std::chrono::seconds(5);
   bool enable_compression = true;

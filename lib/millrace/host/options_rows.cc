@@ -12,6 +12,7 @@
 #include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/base/suggest.h"
+#include "millrace/exec/confinement.h"
 
 namespace millrace::host::option_rows {
 namespace {
@@ -163,6 +164,29 @@ OptionRow Amounts(const std::string& name, std::map<std::string, std::int64_t> O
     return absl::OkStatus();
   };
   row.get = [field](const Options& options) { return absl::StrJoin(options.*field, ",", absl::PairFormatter("=")); };
+  row.default_text = row.get(Options{});
+  return row;
+}
+
+OptionRow Limits(const std::string& name, std::map<std::string, std::int64_t> Options::*field,
+                 const std::string& help) {
+  OptionRow row = Row(name, "NAME=VALUE", help);
+  row.is_list = true;
+  row.range = absl::StrJoin(exec::TaskLimitNames(), ", ");
+  row.set = [field](const std::string& text, Options& options) {
+    exec::TaskLimits limits;
+    for (const std::string& element : Elements(text)) {
+      MILLRACE_ASSIGN_OR_RETURN(const auto limit, exec::ParseTaskLimit(element));
+      limits[limit.first] = limit.second;
+    }
+    options.*field = std::move(limits);
+    return absl::OkStatus();
+  };
+  row.get = [field](const Options& options) {
+    std::vector<std::string> texts;
+    for (const auto& [limit, value] : options.*field) texts.push_back(exec::TaskLimitText(limit, value));
+    return absl::StrJoin(texts, ",");
+  };
   row.default_text = row.get(Options{});
   return row;
 }

@@ -23,6 +23,7 @@ OptionRow Texts(const std::string& name, std::vector<std::string> Options::*fiel
                 const std::string& help);
 OptionRow Amounts(const std::string& name, std::map<std::string, std::int64_t> Options::*field,
                   const std::string& help);
+OptionRow Limits(const std::string& name, std::map<std::string, std::int64_t> Options::*field, const std::string& help);
 // `special` is a word that stands for `low`: "auto" for -1.
 template <class T>
 OptionRow Number(const std::string& name, T Options::*field, std::int64_t low, std::int64_t high,

@@ -11,6 +11,7 @@ namespace {
 
 using option_rows::Amounts;
 using option_rows::Choice;
+using option_rows::Limits;
 using option_rows::Number;
 using option_rows::Size;
 using option_rows::Span;
@@ -178,6 +179,11 @@ void AddRunning(std::vector<OptionRow>& rows) {
                               "the orchestrator's own slots come first where nothing else decides"),
                        "--prefer-local,--prefer-local-execution,!--no-prefer-local"));
   rows.push_back(Switch("in_process", &Options::in_process, "run modules on threads: for debugging"));
+  rows.push_back(
+      Switch("new_privileges", &Options::new_privileges, "let tasks gain privileges by setuid programs such as sudo"));
+  rows.push_back(Flags(Limits("task_limits", &Options::task_limits,
+                              "of each process of a task, as --task-limit memory=4GiB --task-limit cpu=10m"),
+                       "--task-limit,--task-limits"));
   rows.push_back(
       Flags(Switch("no_cache", &Options::no_cache, "take nothing from the result cache"), "--no-cache,!--cache"));
   rows.push_back(

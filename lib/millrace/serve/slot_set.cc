@@ -61,6 +61,7 @@ void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute, std::int64_t
   if (!slot.process) {
     exec::SlotOptions options;
     options.host_args = options_.host_args;
+    options.host_args.push_back(exec::ConfinementText(options_.confinement));
     options.env = exec::ChildEnvironment({});
     options.directory = options_.work_dir;
     options.max_frame = options_.max_frame;
@@ -80,9 +81,10 @@ void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute, std::int64_t
 
 void SlotSet::StartOnThread(std::uint32_t index, SlotExecute execute) {
   if (!threads_[index]) {
-    threads_[index] = std::make_unique<SlotThread>(*options_.registry, [this, index](SlotMessage message) {
-      said_.Push({index, std::move(message)});
-    });
+    threads_[index] = std::make_unique<SlotThread>(*options_.registry, options_.confinement.new_privileges,
+                                                   [this, index](SlotMessage message) {
+                                                     said_.Push({index, std::move(message)});
+                                                   });
   }
   threads_[index]->Start(std::move(execute));
 }

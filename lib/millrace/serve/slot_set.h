@@ -10,6 +10,7 @@
 
 #include "millrace/agent/event.h"
 #include "millrace/api/registry.h"
+#include "millrace/exec/confinement.h"
 #include "millrace/exec/spawn.h"
 #include "millrace/net/mailbox.h"
 #include "millrace/net/poller.h"
@@ -24,6 +25,7 @@ class SlotSet {
     std::uint32_t slots = 1;
     const Registry* registry = nullptr;
     std::vector<std::string> host_args;
+    exec::Confinement confinement;  // of modules on threads only what a thread can have: no new privileges
     std::string work_dir;
     std::uint64_t max_frame = 0;  // bytes between a host and this process
   };

@@ -8,11 +8,14 @@
 
 #include "millrace/api/runner.h"
 #include "millrace/api/task_output.h"
+#include "millrace/base/status.h"
+#include "millrace/exec/confinement.h"
+#include "millrace/log/log.h"
 
 namespace millrace::serve {
 
-SlotThread::SlotThread(const Registry& registry, Said said)
-    : registry_(registry), said_(std::move(said)), thread_([this] { Loop(); }) {}
+SlotThread::SlotThread(const Registry& registry, bool new_privileges, Said said)
+    : registry_(registry), new_privileges_(new_privileges), said_(std::move(said)), thread_([this] { Loop(); }) {}
 
 SlotThread::~SlotThread() {
   {
@@ -58,6 +61,10 @@ void SlotThread::Stop(AttemptId attempt) {
 }
 
 void SlotThread::Loop() {
+  // The kernel keeps this by thread, and a child has it from the thread that starts it.
+  if (const absl::Status status = new_privileges_ ? absl::OkStatus() : exec::DropNewPrivileges(); !status.ok()) {
+    log::Error("%s", TextOf(status));
+  }
   while (true) {
     SlotExecute execute;
     std::stop_token stop;

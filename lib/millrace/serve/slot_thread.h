@@ -19,7 +19,8 @@ class SlotThread {
  public:
   // Called on the slot's thread, and by Withdraw; must not call back.
   using Said = std::function<void(SlotMessage)>;
-  SlotThread(const Registry& registry, Said said);
+  // `new_privileges`: whether what modules start may gain some.
+  SlotThread(const Registry& registry, bool new_privileges, Said said);
   ~SlotThread();  // what runs is asked to stop, and waited for
   SlotThread(const SlotThread&) = delete;
   SlotThread& operator=(const SlotThread&) = delete;
@@ -34,6 +35,7 @@ class SlotThread {
   void Loop();
 
   const Registry& registry_;
+  const bool new_privileges_;
   const Said said_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "millrace/agent/event.h"
 #include "millrace/api/registry.h"
+#include "millrace/exec/confinement.h"
 #include "millrace/net/link.h"
 
 namespace millrace::serve {
@@ -20,6 +21,7 @@ struct WorkerOptions {
   const Registry* registry = nullptr;  // must outlive the worker
   std::vector<std::string> host_args;  // after the program's name: what makes it a module host
   bool in_process = false;             // every module on a thread of this process, whatever its policy
+  exec::Confinement confinement{};     // of all that modules run
   // Private to this worker's id: outcomes that outlive this process are kept there. "" = none do.
   std::filesystem::path state_dir{};
 };

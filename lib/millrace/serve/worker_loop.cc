@@ -28,6 +28,7 @@ SlotSet::Options SlotOptionsOf(const WorkerOptions& options) {
   slots.slots = static_cast<std::uint32_t>(options.brain.offer.cpus) + options.brain.extra_slots;
   slots.registry = options.registry;
   slots.host_args = options.host_args;
+  slots.confinement = options.confinement;
   slots.work_dir = options.brain.work_dir;
   slots.max_frame = (std::uint64_t{1} << 30) + kFrameSlack;  // the payload's own limit comes from the broker
   return slots;

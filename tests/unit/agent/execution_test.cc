@@ -353,6 +353,16 @@ TEST(Execution, A32_TakeBackReturnsWhatIsQueuedAndNothingElse) {
   EXPECT_THAT(rig.Started(), ElementsAre(2));
 }
 
+TEST(Execution, WithLimitsForHostsNothingRunsInThisProcess) {
+  Config config = Rig::Defaults();
+  config.hosts_only = true;
+  Rig rig(config);
+  rig.Attach();
+  rig.GiveInProcess(1, seconds(10));
+  ASSERT_THAT(rig.All<Start>(), SizeIs(1));
+  EXPECT_FALSE(rig.All<Start>()[0].in_process);
+}
+
 TEST(Execution, A04_AnInProcessAttemptThatDoesNotStopIsReportedAndKeepsItsSlot) {
   Rig rig;
   rig.Attach();

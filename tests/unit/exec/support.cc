@@ -15,6 +15,8 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "millrace/base/status.h"
+#include "millrace/exec/confinement.h"
 #include "millrace/exec/host_channel.h"
 #include "millrace/exec/tree.h"
 
@@ -210,6 +212,18 @@ int DaemonMain(const std::string& pid_file) {
   signal(SIGTERM, SIG_IGN);
   WritePid(pid_file);
   for (;;) pause();
+}
+
+int ConfinedMain(const std::string& confinement, const std::string& script) {
+  const absl::StatusOr<Confinement> parsed = ParseConfinement(confinement);
+  const absl::Status confined = parsed.ok() ? Confine(*parsed) : parsed.status();
+  if (!confined.ok()) {
+    std::printf("%s\n", TextOf(confined).c_str());
+    return 1;
+  }
+  const absl::StatusOr<CommandOutcome> outcome = RunCommand(TestShell(script), {});
+  std::printf("%sexit %d\n", outcome.ok() ? outcome->out.c_str() : "", outcome.ok() ? outcome->exit_code : -1);
+  return 0;
 }
 
 int HogMain(int mebibytes, const std::string& pid_file) {

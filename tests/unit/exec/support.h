@@ -103,5 +103,8 @@ int HostMain();
 int OwnerMain(const std::string& script, bool cgroup);
 int DaemonMain(const std::string& pid_file);
 int HogMain(int mebibytes, const std::string& pid_file);
+// Puts a ConfinementText on itself, runs `script` as a command of its own, and prints what that printed and its exit
+// code.
+int ConfinedMain(const std::string& confinement, const std::string& script);
 
 }  // namespace millrace::exec

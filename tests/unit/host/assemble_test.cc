@@ -117,8 +117,23 @@ TEST(AssembleTest, A45_EveryWorkerSettingReachesTheBrain) {
   EXPECT_EQ(worker.brain.kill_grace, std::chrono::seconds(7));
   EXPECT_EQ(worker.brain.drain_timeout, std::chrono::seconds(8));
   EXPECT_TRUE(worker.in_process);
+  EXPECT_FALSE(worker.confinement.new_privileges);
+  EXPECT_FALSE(worker.brain.hosts_only);
   EXPECT_EQ(worker.brain.work_dir, "/tmp");
   EXPECT_EQ(worker.registry, &Modules());
+}
+
+TEST(AssembleTest, LimitsOfTasksReachTheirHostsOrRefuseTheStart) {
+  Options options;
+  options.detect_tools = false;
+  options.new_privileges = true;
+  options.task_limits = {{"files", 64}};
+  const serve::WorkerOptions worker = MustBe(options);
+  EXPECT_TRUE(worker.confinement.new_privileges);
+  EXPECT_EQ(worker.confinement.limits, options.task_limits);
+  EXPECT_TRUE(worker.brain.hosts_only);
+  options.task_limits = {{"files", std::int64_t{1} << 40}};
+  EXPECT_THAT(TextOf(WorkerOptionsOf(options, Modules(), false).status()), HasSubstr("--task-limit files="));
 }
 
 TEST(AssembleTest, WhatIsNotSaidIsDetected) {

@@ -91,6 +91,8 @@ const std::map<std::string, Sample>& Samples() {
       {"work_dir", {"/a", "/b", "/c", "/d", ""}},
       {"prefer_local_execution", {"true", "false", "true", "false", "x"}},
       {"in_process", {"true", "false", "true", "false", "x"}},
+      {"new_privileges", {"true", "false", "true", "false", "x"}},
+      {"task_limits", {"cpu=60s", "files=100,memory=1.5GiB", "core=0B", "stack=1234567", "memroy=1GiB"}},
       {"no_cache", {"true", "false", "true", "false", "x"}},
       {"kill_grace", {"1.0s", "2.0s", "0s", "90061ms", "2h"}},
       {"enable_compression", {"false", "true", "false", "true", "x"}},
@@ -128,6 +130,18 @@ TEST(OptionsTest, A45_FlagsBeatEnvironmentBeatsFileBeatsCodeBeatsDefaults) {
     sources.flags.push_back({row.name, sample.flag, MainFlag(row)});
     expect(sources, sample.flag, MainFlag(row));
   }
+}
+
+TEST(OptionsTest, LimitsAndThreadsExcludeEachOther) {
+  OptionSources sources = Sources({});
+  sources.flags = {{"in_process", "true", "--in-process"},
+                   {"task_limits", "cpu=1m", "--task-limit"},
+                   {"task_limits", "files=64", "--task-limit"}};
+  EXPECT_THAT(TextOf(ResolveOptions(sources).status()), testing::HasSubstr("leave out one of them"));
+  sources.flags.erase(sources.flags.begin());
+  const absl::StatusOr<ResolvedOptions> resolved = ResolveOptions(sources);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->options.task_limits, (std::map<std::string, std::int64_t>{{"cpu", 60}, {"files", 64}}));
 }
 
 TEST(OptionsTest, A45_BadValuesAreRefusedNamingOptionPlaceValueAndRange) {

@@ -22,11 +22,12 @@ enum class Where { kHost, kThread };
 // Slots and the loop around them; what they have said is in `events`.
 class Bench {
  public:
-  explicit Bench(std::uint32_t slots = 2, std::string work_dir = "") {
+  explicit Bench(std::uint32_t slots = 2, std::string work_dir = "", bool new_privileges = false) {
     SlotSet::Options options;
     options.slots = slots;
     options.registry = &TestModules();
     options.host_args = {kModuleHostWord};
+    options.confinement.new_privileges = new_privileges;
     options.work_dir = work_dir.empty() ? folder_.path().string() : std::move(work_dir);
     options.max_frame = 64u << 20;
     set_.emplace(std::move(options));
@@ -114,6 +115,15 @@ TEST_P(SlotSetTest, AValueComesBackWithItsAttempt) {
   EXPECT_EQ(done.outcome, Outcome::kSucceeded) << done.failure.message;
   EXPECT_FALSE(done.result.bytes.empty());
   EXPECT_GT(done.execution, Duration::zero());
+}
+
+TEST_P(SlotSetTest, CommandsGainNoPrivilegesUnlessTheyMay) {
+  for (const bool may : {false, true}) {
+    Bench bench(1, "", may);
+    const AttemptId attempt = bench.Start(0, GetParam(), "privileges");
+    ASSERT_EQ(bench.AwaitDone(attempt).outcome, Outcome::kSucceeded);
+    EXPECT_EQ(bench.Printed(attempt, false), may ? "NoNewPrivs:\t0\n" : "NoNewPrivs:\t1\n");
+  }
 }
 
 TEST_P(SlotSetTest, A04_A37_AModuleThatThrowsIsAFailureWithItsType) {

@@ -52,6 +52,10 @@ struct Play {
       auto printed = context.Shell("echo an error >&2");
       if (!printed.ok()) return printed.status();
     }
+    if (how == "privileges") {
+      auto printed = context.Shell("grep NoNewPrivs /proc/self/status");
+      if (!printed.ok()) return printed.status();
+    }
     if (how == "wait" || how == "deaf") {
       context.Print("waiting");
       while (how == "deaf" || !context.stop_token().stop_requested()) poll(nullptr, 0, 5);
