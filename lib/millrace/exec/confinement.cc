@@ -89,7 +89,8 @@ absl::StatusOr<std::pair<std::string, std::int64_t>> ParseTaskLimit(std::string_
   if (kind == nullptr) {
     std::string known;
     for (const std::string& one : TaskLimitNames()) known += (known.empty() ? "" : ", ") + one;
-    return InvalidArgument("there is no limit '%s'; there are %s%s", name, known, DidYouMean(name, TaskLimitNames()));
+    return InvalidArgument("'%s': there is no such limit; there are %s%s", text, known,
+                           DidYouMean(name, TaskLimitNames()));
   }
   const std::string range =
       absl::StrFormat("%s=%s to %s", name, ValueText(kind->unit, kind->low), ValueText(kind->unit, kind->high));

@@ -88,14 +88,15 @@ TEST(Confinement, TextsAreReadBack) {
 
 TEST(Confinement, WhatIsNoLimitIsRefusedWithWhatIs) {
   const auto refusal = [](std::string_view text) { return TextOf(ParseTaskLimit(text).status()); };
-  EXPECT_THAT(refusal("memroy=1GiB"), AllOf(HasSubstr("'memroy'"), HasSubstr("file-size"), HasSubstr("'memory'?")));
+  EXPECT_THAT(refusal("memroy=1GiB"),
+              AllOf(HasSubstr("'memroy=1GiB'"), HasSubstr("file-size"), HasSubstr("'memory'?")));
   EXPECT_THAT(refusal("files"), AllOf(HasSubstr("lacks its value"), HasSubstr("files=32 to 1048576")));
   EXPECT_THAT(refusal("files=8"), AllOf(HasSubstr("'files=8'"), HasSubstr("files=32 to 1048576")));
   EXPECT_THAT(refusal("files=4k"), AllOf(HasSubstr("4k"), HasSubstr("files=32 to")));
   EXPECT_THAT(refusal("memory=much"), AllOf(HasSubstr("much"), HasSubstr("memory=64MiB to")));
   EXPECT_THAT(refusal("cpu=0"), HasSubstr("cpu=1s to"));
   EXPECT_THAT(refusal("cpu=-3s"), HasSubstr("cpu=1s to"));
-  EXPECT_THAT(refusal(""), HasSubstr("there is no limit ''"));
+  EXPECT_THAT(refusal(""), HasSubstr("'': there is no such limit"));
   EXPECT_FALSE(ParseConfinement("new-privileges,disk=1").ok());
 }
 
