@@ -155,7 +155,8 @@ def a_history_keeps_what_its_limits_allow_also_after_a_restart(fleet):
 def a_history_is_read_from_its_data_directory_beside_a_broker_and_without(fleet):
     run, row = tell(fleet)
     data = str(fleet.dir / "data")
-    assert the_runs(fleet, "--data-dir", data) == [run]
+    # It is written after all that cannot wait.
+    wait_for("the run to be written", lambda: the_runs(fleet, "--data-dir", data) == [run])
     broker = fleet.processes["broker"]
     broker.terminate()
     wait_for("the end of the broker", lambda: broker.poll() is not None)
