@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <sstream>
 #include <vector>
 
 #include "millrace/base/status.h"
+#include "millrace/exec/small_file.h"
 
 namespace millrace::serve {
 namespace {
@@ -25,8 +25,8 @@ struct ProcessStat {
 
 // proc(5): fields 3 (state), 9 (flags) and 22 (starttime); the name in field 2 may hold anything, also ')'.
 std::optional<ProcessStat> ReadStat(std::uint32_t pid) {
-  std::ifstream in(absl::StrFormat("/proc/%u/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  // Not by a stream: one throws when the process ends between open and read.
+  const std::string text = exec::ReadSmallFile(absl::StrFormat("/proc/%u/stat", pid));
   const auto name_end = text.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream rest(text.substr(name_end + 1));
