@@ -84,9 +84,41 @@ class RowReader {
   std::string_view rows_;
 };
 
+// With what each row begins: the task, its attempt, and when that was assigned or has started.
+struct Place {
+  std::uint64_t task = 0;
+  std::uint64_t attempt = 0;
+  std::uint64_t time = 0;
+
+  void Put(std::string& rows, const TaskRef& next_task, AttemptId next_attempt, std::int64_t next_time) {
+    PutDifference(rows, next_task.index, std::exchange(task, next_task.index));
+    PutDifference(rows, next_attempt.value, std::exchange(attempt, next_attempt.value));
+    const auto next = static_cast<std::uint64_t>(next_time);
+    PutDifference(rows, next, std::exchange(time, next));
+  }
+  bool Step(RowReader& rows) {
+    return rows.Step(task) && rows.Step(attempt) && rows.Step(time) &&
+           task <= std::numeric_limits<std::uint32_t>::max();
+  }
+  TaskRef TaskOf(RunId run) const { return {run, static_cast<std::uint32_t>(task)}; }
+};
+
 void CloseEntry(std::string& body, std::size_t start) {
   std::size_t length = body.size() - start - kLengthBytes;
   for (std::size_t i = 0; i < kLengthBytes; ++i, length >>= 8) body[start + i] = static_cast<char>(length & 0xff);
+}
+
+// How many records they are. Of one nothing is added: by itself it is as short.
+template <class S>
+std::size_t AddEntryOf(std::string& body, S stretch, std::size_t count, std::string rows) {
+  if (count < 2) return 0;
+  stretch.count = static_cast<std::uint32_t>(count);
+  stretch.rows = Bytes(std::move(rows));
+  const std::size_t start = body.size();
+  body.resize(start + kLengthBytes);
+  EncodeTagged(body, Stretch(std::move(stretch)));
+  CloseEntry(body, start);
+  return count;
 }
 
 // Succeeded, with a result in place if any: all that a row has room for. Bytes that no size tells of are nobody's.
@@ -96,7 +128,7 @@ bool IsPlain(const TaskEnded& record) {
          record.result.bytes.size() <= record.result.size && record.failure == kNone;
 }
 
-// The first records as one entry; how many they were. 0 or 1: nothing was added, since a record by itself is as short.
+// The first records as one entry; how many they were, or 0.
 std::size_t AddAssigned(std::string& body, std::span<const Record> records) {
   TasksAssigned stretch{.run = std::get<TaskAssigned>(records[0]).task.run, .workers = {}, .count = 0, .rows = {}};
   std::vector<std::uint8_t> by_worker;
@@ -108,59 +140,35 @@ std::size_t AddAssigned(std::string& body, std::span<const Record> records) {
     by_worker.push_back(static_cast<std::uint8_t>(found - stretch.workers.begin()));
     if (found == stretch.workers.end()) stretch.workers.push_back(assigned->worker);
   }
-  if (by_worker.size() < 2) return 0;
   std::string rows;
-  TaskAssigned before;
+  Place place;
   for (std::size_t i = 0; i < by_worker.size(); ++i) {
     const auto& assigned = std::get<TaskAssigned>(records[i]);
-    PutDifference(rows, assigned.task.index, before.task.index);
-    PutDifference(rows, assigned.attempt.value, before.attempt.value);
-    PutDifference(rows, static_cast<std::uint64_t>(assigned.assigned_unix_ms),
-                  static_cast<std::uint64_t>(before.assigned_unix_ms));
+    place.Put(rows, assigned.task, assigned.attempt, assigned.assigned_unix_ms);
     if (stretch.workers.size() > 1) PutVarint(rows, by_worker[i]);
-    before.task = assigned.task;
-    before.attempt = assigned.attempt;
-    before.assigned_unix_ms = assigned.assigned_unix_ms;
   }
-  stretch.count = static_cast<std::uint32_t>(by_worker.size());
-  stretch.rows = Bytes(std::move(rows));
-  const std::size_t start = body.size();
-  body.resize(start + kLengthBytes);
-  EncodeTagged(body, Stretch(std::move(stretch)));
-  CloseEntry(body, start);
-  return by_worker.size();
+  return AddEntryOf(body, std::move(stretch), by_worker.size(), std::move(rows));
 }
 
 std::size_t AddSucceeded(std::string& body, std::span<const Record> records) {
   TasksSucceeded stretch{.run = std::get<TaskEnded>(records[0]).task.run, .count = 0, .rows = {}};
   std::string rows;
-  std::uint64_t task = 0;
-  std::uint64_t attempt = 0;
-  std::uint64_t started = 0;
+  std::size_t count = 0;
+  Place place;
   for (const Record& record : records.first(std::min(records.size(), kMaxStretch))) {
     const auto* ended = std::get_if<TaskEnded>(&record);
     if (ended == nullptr || ended->task.run != stretch.run || !IsPlain(*ended) || rows.size() > kMaxStretchBytes) break;
-    PutDifference(rows, ended->task.index, std::exchange(task, ended->task.index));
-    PutDifference(rows, ended->attempt.value, std::exchange(attempt, ended->attempt.value));
-    const auto began = static_cast<std::uint64_t>(ended->started_unix_ms);
-    PutDifference(rows, began, std::exchange(started, began));
-    PutDifference(rows, static_cast<std::uint64_t>(ended->ended_unix_ms), began);
+    place.Put(rows, ended->task, ended->attempt, ended->started_unix_ms);
+    PutDifference(rows, static_cast<std::uint64_t>(ended->ended_unix_ms), place.time);
     PutDifference(rows, static_cast<std::uint64_t>(ended->execution.count()), 0);
     PutVarint(rows, ended->result.size);
     if (ended->result.size > 0) {
       PutDifference(rows, ended->result.size, ended->result.bytes.size());
       rows += ended->result.bytes.view();
     }
-    ++stretch.count;
+    ++count;
   }
-  if (stretch.count < 2) return 0;
-  const std::size_t count = stretch.count;
-  stretch.rows = Bytes(std::move(rows));
-  const std::size_t start = body.size();
-  body.resize(start + kLengthBytes);
-  EncodeTagged(body, Stretch(std::move(stretch)));
-  CloseEntry(body, start);
-  return count;
+  return AddEntryOf(body, std::move(stretch), count, std::move(rows));
 }
 
 std::size_t AddStretch(std::string& body, std::span<const Record> records) {
@@ -175,52 +183,47 @@ absl::Status Broken(std::string_view what) {
 
 using OnRecord = std::function<absl::Status(Record record)>;
 
-absl::Status ReadStretch(const TasksAssigned& stretch, const OnRecord& on_record) {
-  RowReader rows(stretch.rows.view());
-  std::uint64_t task = 0;
-  std::uint64_t attempt = 0;
-  std::uint64_t time = 0;
-  for (std::uint32_t i = 0; i < stretch.count; ++i) {
-    std::uint64_t worker = 0;
-    const bool read = rows.Step(task) && rows.Step(attempt) && rows.Step(time) &&
-                      (stretch.workers.size() == 1 || rows.Varint(worker));
-    if (!read || task > std::numeric_limits<std::uint32_t>::max()) return Broken("a broken row");
-    if (worker >= stretch.workers.size()) return Broken("a worker without a name");
-    MILLRACE_RETURN_IF_ERROR(on_record(TaskAssigned{.task = {stretch.run, static_cast<std::uint32_t>(task)},
-                                                    .attempt = AttemptId{attempt},
-                                                    .worker = stretch.workers[worker],
-                                                    .assigned_unix_ms = static_cast<std::int64_t>(time)}));
-  }
-  return rows.empty() ? absl::OkStatus() : Broken("more rows than it says");
+// What follows the place in a row of each kind; an error when it is nothing that is written.
+absl::Status ReadRow(const TasksAssigned& stretch, const Place& place, RowReader& rows, Record& to) {
+  std::uint64_t worker = 0;
+  if (stretch.workers.size() != 1 && !rows.Varint(worker)) return Broken("a broken row");
+  if (worker >= stretch.workers.size()) return Broken("a worker without a name");
+  to = TaskAssigned{.task = place.TaskOf(stretch.run),
+                    .attempt = AttemptId{place.attempt},
+                    .worker = stretch.workers[worker],
+                    .assigned_unix_ms = static_cast<std::int64_t>(place.time)};
+  return absl::OkStatus();
 }
 
-absl::Status ReadStretch(const TasksSucceeded& stretch, const OnRecord& on_record) {
+absl::Status ReadRow(const TasksSucceeded& stretch, const Place& place, RowReader& rows, Record& to) {
+  std::uint64_t ended = place.time;
+  std::uint64_t execution = 0;
+  std::uint64_t size = 0;
+  std::uint64_t missing = 0;
+  std::string_view bytes;
+  bool read = rows.Step(ended) && rows.Step(execution) && rows.Varint(size);
+  if (read && size > 0) read = rows.Step(missing) && missing <= size && rows.Text(size - missing, bytes);
+  if (!read) return Broken("a broken row");
+  TaskEnded& record = to.emplace<TaskEnded>();
+  record.task = place.TaskOf(stretch.run);
+  record.attempt = AttemptId{place.attempt};
+  record.outcome = Outcome::kSucceeded;
+  record.result.bytes = Bytes::Copy(bytes);
+  record.result.size = size;
+  record.execution = Duration(static_cast<std::int64_t>(execution));
+  record.started_unix_ms = static_cast<std::int64_t>(place.time);
+  record.ended_unix_ms = static_cast<std::int64_t>(ended);
+  return absl::OkStatus();
+}
+
+template <class S>
+absl::Status ReadStretch(const S& stretch, const OnRecord& on_record) {
   RowReader rows(stretch.rows.view());
-  std::uint64_t task = 0;
-  std::uint64_t attempt = 0;
-  std::uint64_t started = 0;
+  Place place;
   for (std::uint32_t i = 0; i < stretch.count; ++i) {
-    std::uint64_t execution = 0;
-    std::uint64_t size = 0;
-    bool read = rows.Step(task) && rows.Step(attempt) && rows.Step(started);
-    std::uint64_t ended = started;
-    read = read && rows.Step(ended) && rows.Step(execution) && rows.Varint(size);
-    std::string_view bytes;
-    if (read && size > 0) {
-      // What is missing of it, from its size down to what is there.
-      std::uint64_t missing = 0;
-      read = rows.Step(missing) && missing <= size && rows.Text(size - missing, bytes);
-    }
-    if (!read || task > std::numeric_limits<std::uint32_t>::max()) return Broken("a broken row");
-    TaskEnded record;
-    record.task = {stretch.run, static_cast<std::uint32_t>(task)};
-    record.attempt = AttemptId{attempt};
-    record.outcome = Outcome::kSucceeded;
-    record.result.bytes = Bytes::Copy(bytes);
-    record.result.size = size;
-    record.execution = Duration(static_cast<std::int64_t>(execution));
-    record.started_unix_ms = static_cast<std::int64_t>(started);
-    record.ended_unix_ms = static_cast<std::int64_t>(ended);
+    if (!place.Step(rows)) return Broken("a broken row");
+    Record record;
+    MILLRACE_RETURN_IF_ERROR(ReadRow(stretch, place, rows, record));
     MILLRACE_RETURN_IF_ERROR(on_record(std::move(record)));
   }
   return rows.empty() ? absl::OkStatus() : Broken("more rows than it says");

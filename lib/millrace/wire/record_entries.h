@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The body of a journal's row: entries, each of a length and what it stands for. Most are one record. A stretch of
 // assignments of one run, or of plain successes of one run, is one entry that says once what all have in common, since
-// a busy broker writes little else: some 15 bytes for a task's two records instead of 150.
+// a busy broker writes little else: some 25 bytes for a task's two records instead of 150.
 //
 //   body      = 1*entry
 //   entry     = length (record / stretch)      ; length: 4 octets, least significant first
