@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "gtest/gtest.h"
 
@@ -106,6 +108,26 @@ TEST(ProcessWatchTest, ANameThatLooksLikeTheRestOfTheLineMisleadsNobody) {
     child.Kill();
     child.AwaitEnd();
     EXPECT_TRUE(HasEnded(watched)) << name;
+  }
+}
+
+// What /proc has of it goes between any two looks, also while it is read.
+TEST(ProcessWatchTest, A01_OneThatVanishesUnderTheEyesOfItsWatcherHasEnded) {
+  for (int round = 0; round < 300; ++round) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      pause();
+      _exit(0);
+    }
+    const WatchedProcess watched = Watch(HostName(), static_cast<std::uint32_t>(pid));
+    std::atomic<bool> gone = false;
+    std::jthread reaper([pid, &gone] {
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+      gone = true;
+    });
+    while (!gone) Watch(HostName(), static_cast<std::uint32_t>(pid));
+    EXPECT_TRUE(HasEnded(watched));
   }
 }
 

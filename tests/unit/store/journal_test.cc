@@ -398,7 +398,7 @@ TEST_F(JournalTest, CompactionGivesItsRoomBackToTheDisk) {
 }
 
 // Given back or not, tried twice or once: what is said of a task stays, and only that.
-TEST_F(JournalTest, CompactionDropsWhatWasGivenBackUntried) {
+TEST_F(JournalTest, A09_CompactionDropsOnlyWhatWasGivenBackUntried) {
   const TaskRef task{RunNo(1), 0};
   const auto assigned = [&](std::uint64_t attempt) { return TaskAssigned{task, AttemptId{attempt}, "w1", 5}; };
   AttemptEnded returned{task, AttemptId{1}};
@@ -419,7 +419,7 @@ TEST_F(JournalTest, CompactionDropsWhatWasGivenBackUntried) {
   EXPECT_EQ(journal.first(), 5u) << "what is compact stays as it is";
 }
 
-TEST_F(JournalTest, CompactionMakesOneRowOfMany) {
+TEST_F(JournalTest, A09_CompactionMakesOneRowOfManyAndLosesNothing) {
   Journal journal = Open();
   Append(journal, {{Accepted(1)}});
   std::vector<Record> written = {Accepted(1)};

@@ -90,7 +90,7 @@ TEST(RecordEntriesTest, BytesInTheJournalAreAsTheyWere) {
 }
 
 // Differences wrap, so that any value follows any other.
-TEST(RecordEntriesTest, AnyRecordsComeBackInOrder) {
+TEST(RecordEntriesTest, A09_AnyRecordsComeBackInOrder) {
   std::mt19937_64 random(1);
   const auto any = [&random]() -> std::uint64_t {
     const std::uint64_t bits = random();
