@@ -185,12 +185,12 @@ def A48_a_fleet_joins_by_one_string(fleet):
 
 def A48_a_broker_killed_after_a_joining_and_before_its_answer_admits_once(fleet):
     keys = Keys(fleet)
-    keys.start_broker()
+    port = fleet.free_port()  # with its planes, also when it is started again
+    keys.start_broker(port=port)
     token = keys.token("--uses", "1", "--name", "fleet")
-    port = fleet.env["ORCHESTRATOR_URL"].rsplit(":", 1)[1]
     fleet.kill("broker")
     (point,) = WHILE_IT_ADMITS
-    broker = fleet.start("broker", "millrace-broker", "--port", port, "--keys", str(keys.dir), "--data-dir",
+    broker = fleet.start("broker", "millrace-broker", "--port", str(port), "--keys", str(keys.dir), "--data-dir",
                          str(fleet.dir / "data"), env={"MILLRACE_FAIL_POINT": point})
     worker = keys.start_worker("w1", "--join", token)
     dies(fleet, broker, point)
