@@ -53,6 +53,7 @@ class Fleet:
         self.temporary = self.root / "tmp"
         self.temporary.mkdir()
         self.processes = {}
+        self.reserved = []  # sockets that keep our ports from other tests while no broker of ours is there
         self.inside = {}  # process or "zmqctl" -> the words before its program, when it runs on another host
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith("MILLRACE_") and key not in ("ORCHESTRATOR_URL", "WORKER_ID", "LOG_LEVEL")}
@@ -75,16 +76,20 @@ class Fleet:
         return process
 
     def free_port(self):
-        """A control port whose planes are free as well, outside of what the system hands out by itself."""
+        """A control port whose planes are free as well, outside of what the system hands out by itself. It stays ours
+        until the end of the test, also while our broker is dead: who holds the UDP port of the same number has it."""
         while True:
             port = random.randrange(12000, 32000, 20)
+            reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
+                reservation.bind(("127.0.0.1", port))
                 for plane in (0, 1, 2, 3, 10):
                     with socket.socket() as probe:
                         probe.bind(("127.0.0.1", port + plane))
+                self.reserved.append(reservation)
                 return port
             except OSError:
-                continue
+                reservation.close()
 
     def start_broker(self, *args, key="broker", data="data", port=0, env=None):
         ready = self.dir / f"{key}.endpoint"
@@ -130,12 +135,18 @@ class Fleet:
         return self.ctl("submit", self.pipeline(text)).stdout.strip()
 
     def wait_run(self, run):
-        def ended():
-            for row in self.json("runs"):
-                if row["run"] == run and row["state"] in ("succeeded", "failed", "cancelled"):
-                    return row
-            return None
-        return wait_for(f"the end of run {run}", ended)
+        """The row of the run once it has ended. As long as its tasks go on, however slowly, it is waited for."""
+        def row():
+            return next((row for row in self.json("runs") if row["run"] == run), {})
+
+        def ended(row):
+            return row.get("state") in ("succeeded", "failed", "cancelled")
+        seen = row()
+        while not ended(seen):
+            before = seen["succeeded"] if seen else None
+            seen = wait_for(f"more of run {run} than {before} tasks",
+                            lambda old=before: (now := row()) and (ended(now) or now["succeeded"] != old) and now)
+        return seen
 
     def listening(self, key):
         """The TCP ports on which this process listens."""
@@ -164,4 +175,6 @@ class Fleet:
 
     def close(self):
         self.stop()
+        for reservation in self.reserved:
+            reservation.close()
         shutil.rmtree(self.root, ignore_errors=True)

@@ -205,9 +205,10 @@ def a_restart_with_many_runs_is_quick(fleet):
     port = fleet.free_port()
     fleet.start_broker(port=port)
     fleet.start_workers("w1")
-    runs = [fleet.submit(ONE) for _ in range(20)]
-    for run in runs:
-        fleet.wait_run(run)
+    runs = []
+    for _ in range(20):  # one after another, since those are kept that ended last
+        runs.append(fleet.submit(ONE))
+        fleet.wait_run(runs[-1])
     fleet.kill("broker")
     begun = time.monotonic()
     fleet.start_broker("--runs-kept", "5", port=port)
