@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The old bugs of this field, each by its name, and that ours has not got it.
-
-Secrets that leak in an encoded form are not here: nothing knows what a secret is yet.
-"""
+"""The old bugs of this field, each by its name, and that ours has not got it."""
 
 import signal
 import time
@@ -222,3 +219,27 @@ def G_killed_modules_show_no_output_at_all(fleet):
     fleet.kill("w1")
     wait_for("the end of its tree", lambda: not is_alive(int(lines(fleet.work / "pid")[0])))
     assert "before the end" in fleet.ctl("logs", "--run", run, "b").stdout
+
+
+def G_secrets_leak_in_an_encoded_form(fleet):
+    secrets = fleet.dir / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "TOKEN").write_text("tell?no&body\n")
+    (secrets / "TOKEN").chmod(0o600)
+    fleet.start_broker()
+    fleet.start_workers("w1", args=("--secrets-dir", str(secrets)))
+    run = fleet.submit("""
+name: leaky
+modules:
+  leak:
+    secrets: [TOKEN]
+    run: |
+      printf 'Authorization: Basic %s;\\n' "$(printf 'ci:%s' "$TOKEN" | base64)"
+      python3 -c 'import os, urllib.parse; print("url", urllib.parse.quote(os.environ["TOKEN"]))'
+      set -x; : "$TOKEN"
+""")
+    assert fleet.wait_run(run)["state"] == "succeeded"
+    said = fleet.ctl("logs", "--run", run).stdout
+    for form in ("tell?no&body", "tell%3Fno%26body", "dGVsbD9ubyZib2R5", "dGVsbD9ubyZib2R", "p0ZWxsP25vJmJvZH"):
+        assert form not in said, said
+    assert said.count("***") == 3, said

@@ -29,6 +29,7 @@ struct Queued {
   Duration timeout{};  // 0 = none
   bool in_process = false;
   std::int64_t memory_limit = 0;  // bytes; 0 = none
+  SecretNames secrets;
   std::vector<Needed> needs;
 };
 

@@ -103,6 +103,7 @@ struct Start {
   bool in_process = false;
   SlotExecute execute;
   std::int64_t memory_limit = 0;  // bytes for its whole process tree; 0 = none
+  SecretNames secrets;            // to be looked up; the brain never knows a value
 };
 // Do not begin this one, which was started behind another in the slot. If it has not begun, a SlotDone says so,
 // before anything is heard of those behind it.

@@ -62,6 +62,7 @@ Start Agent::State::StartOf(std::uint32_t index, const Queued& queued) const {
   start.slot = index;
   start.in_process = queued.in_process;
   start.memory_limit = queued.memory_limit;
+  start.secrets = queued.secrets;
   SlotExecute& execute = start.execute;
   execute.attempt = task.attempt;
   execute.task = task.task;

@@ -49,6 +49,7 @@ void Agent::State::Accept(const Assign& assign, Assignment task) {
   queued.timeout = policy.timeout;
   queued.in_process = policy.isolation == Isolation::kInProcess && !config.hosts_only;
   queued.memory_limit = policy.memory_limit;
+  queued.secrets = policy.secrets;
   for (const Need& need : task.needs) {
     const auto datum = data.find(TaskRef{.run = task.task.run, .index = need.task});
     if (datum == data.end()) {

@@ -6,6 +6,7 @@
 
 #include "millrace/api/task_output.h"
 #include "millrace/base/status.h"
+#include "millrace/base/suggest.h"
 #include "millrace/exec/command.h"
 #include "millrace/exec/environment.h"
 
@@ -28,6 +29,13 @@ std::string FirstLine(std::string_view script) {
 
 std::string Context::idempotency_key() const { return RunName(run()) + "/" + task(); }
 
+absl::StatusOr<std::string> Context::Secret(std::string_view variable) const {
+  if (const auto at = attempt_.secrets.find(std::string(variable)); at != attempt_.secrets.end()) return at->second;
+  std::vector<std::string> known;
+  for (const auto& [name, value] : attempt_.secrets) known.push_back(name);
+  return NotFound("the task names no secret '%s' in its policy%s", variable, DidYouMean(variable, known));
+}
+
 absl::StatusOr<CommandResult> Context::Execute(const CommandSpec& spec) { return RunShown(spec, spec.program); }
 
 absl::StatusOr<CommandResult> Context::RunShown(const CommandSpec& spec, std::string_view shown) {
@@ -37,6 +45,7 @@ absl::StatusOr<CommandResult> Context::RunShown(const CommandSpec& spec, std::st
   }
   exec::Environment extra = attempt_.env;
   for (const auto& [name, value] : spec.env) extra.insert_or_assign(name, value);
+  for (const auto& [name, value] : attempt_.secrets) extra.insert_or_assign(name, value);
   extra.insert_or_assign("MILLRACE_TASK", task());
   extra.insert_or_assign("MILLRACE_RUN", RunName(run()));
   extra.insert_or_assign("MILLRACE_ATTEMPT", std::to_string(attempt().value));
@@ -53,6 +62,7 @@ absl::StatusOr<CommandResult> Context::RunShown(const CommandSpec& spec, std::st
   options.stop = stop_;
   options.grace = attempt_.kill_grace;
   options.capture_limit = spec.output_limit;
+  options.masks = masks_;
   std::string tail;  // both streams as they were mixed, for the message of a failure
   options.output = [&](std::string_view chunk, bool is_stderr) {
     tail.append(chunk);

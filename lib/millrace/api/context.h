@@ -22,6 +22,9 @@
 namespace millrace {
 
 class TaskOutput;
+namespace exec {
+class Masks;
+}
 
 // What became of one dependency, as bytes: for modules that take whatever they are given. C++ modules rather take
 // From<M>.
@@ -39,15 +42,16 @@ class Context {
  public:
   // All arguments outlive the context.
   Context(const SlotExecute& attempt, std::span<const DependencyView> dependencies, std::stop_token stop,
-          TaskOutput& output)
-      : attempt_(attempt), dependencies_(dependencies), stop_(std::move(stop)), output_(output) {}
+          TaskOutput& output, const exec::Masks* masks = nullptr)
+      : attempt_(attempt), dependencies_(dependencies), stop_(std::move(stop)), output_(output), masks_(masks) {}
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   // Runs a program to its end. Its environment is an allow-listed part of ours (PATH, HOME, LANG, LC_ALL, TZ, TMPDIR,
-  // USER, SHELL), then the task's env(), then the spec's, and MILLRACE_TASK, _RUN, _ATTEMPT, _TRY, _IDEMPOTENCY_KEY.
-  // Errors: NotFound when there is no such program, Cancelled when the task was asked to stop, and with `check` a bad
-  // end: FailedPrecondition with exit code and last lines, or Unavailable (worth another try) for exit 75 and signals.
+  // USER, SHELL), then the task's env(), the spec's, the task's secrets, and MILLRACE_TASK, _RUN, _ATTEMPT, _TRY,
+  // _IDEMPOTENCY_KEY. Errors: NotFound when there is no such program, Cancelled when the task was asked to stop, and
+  // with `check` a bad end: FailedPrecondition with exit code and last lines, or Unavailable (worth another try) for
+  // exit 75 and signals.
   absl::StatusOr<CommandResult> Execute(const CommandSpec& spec);
   // `script` as /bin/sh -e reads it. Values belong into the environment, never into the text.
   absl::StatusOr<CommandResult> Shell(std::string_view script) { return Shell(script, {}); }
@@ -67,6 +71,9 @@ class Context {
   AttemptId attempt() const { return attempt_.attempt; }
   const std::string& work_dir() const { return attempt_.work_dir; }
   const std::map<std::string, std::string>& env() const { return attempt_.env; }
+  // The value of a secret, by the variable that Policy::secrets gives it. NotFound for one that is not named there.
+  // Whatever is printed or returned is masked (***), also in other forms: see docs/security.md.
+  absl::StatusOr<std::string> Secret(std::string_view variable) const;
   // The same for every try of this task: for talking to others who must not do a thing twice.
   std::string idempotency_key() const;
 
@@ -80,6 +87,7 @@ class Context {
   std::span<const DependencyView> dependencies_;
   std::stop_token stop_;
   TaskOutput& output_;
+  const exec::Masks* masks_;  // nullptr: the task has no secrets
 };
 
 }  // namespace millrace

@@ -8,9 +8,14 @@
 #include <exception>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <string>
 #include <typeinfo>
+#include <vector>
 
+#include "millrace/api/mask_value.h"
 #include "millrace/base/status.h"
+#include "millrace/exec/mask.h"
 #include "millrace/wire/lz4.h"
 
 namespace millrace {
@@ -76,14 +81,15 @@ void Fail(SlotDone& done, const absl::Status& status, bool was_stopped) {
   done.failure = FailureOf(status);
 }
 
-Ended Execute(const Registry& registry, const SlotExecute& execute, std::stop_token stop, TaskOutput& output) {
+Ended Execute(const Registry& registry, const SlotExecute& execute, std::stop_token stop, TaskOutput& output,
+              const exec::Masks* masks) {
   const auto entry = registry.Find(execute.module);
   if (!entry.ok()) return {entry.status(), ""};
   const auto dependencies = Expand(execute);
   if (!dependencies.ok()) return {dependencies.status(), ""};
   const auto inputs = wire::UnpackInputs(execute.inputs.bytes, MaxPayload(execute));
   if (!inputs.ok()) return {Annotate(inputs.status(), "its inputs do not decode"), ""};
-  Context context(execute, *dependencies, stop, output);
+  Context context(execute, *dependencies, stop, output, masks);
   Ended ended = CallModule(**entry, *inputs, context);
   if (ended.result.ok()) {
     const absl::Status fits =
@@ -93,15 +99,26 @@ Ended Execute(const Registry& registry, const SlotExecute& execute, std::stop_to
   return ended;
 }
 
+std::optional<exec::Masks> MasksOf(const SlotExecute& execute) {
+  if (execute.secrets.empty()) return std::nullopt;
+  std::vector<std::string> values;
+  for (const auto& [variable, value] : execute.secrets) values.push_back(value);
+  return exec::Masks(values);
+}
+
 }  // namespace
 
 SlotDone RunSlot(const Registry& registry, const SlotExecute& execute, std::stop_token stop, TaskOutput& output) {
   SlotDone done;
   done.attempt = execute.attempt;
   const auto started = std::chrono::steady_clock::now();
-  const Ended ended = Execute(registry, execute, stop, output);
+  const std::optional<exec::Masks> masks = MasksOf(execute);
+  if (masks) output.Mask(*masks);
+  Ended ended = Execute(registry, execute, stop, output, masks ? &*masks : nullptr);
   done.execution = std::chrono::steady_clock::now() - started;
   output.Settle();
+  output.End();
+  if (masks && ended.result.ok()) ended.result = MaskValue(*masks, *ended.result);
   if (ended.result.ok()) {
     done.outcome = Outcome::kSucceeded;
     if (!ended.result->empty()) {
@@ -115,6 +132,11 @@ SlotDone RunSlot(const Registry& registry, const SlotExecute& execute, std::stop
   done.failure.exception = ended.exception;
   done.failure.out_of_memory = ended.out_of_memory;
   if (done.failure.output.empty() && done.outcome != Outcome::kSkipped) done.failure.output = output.Tail();
+  if (masks) {
+    for (std::string* text : {&done.failure.message, &done.failure.exception, &done.failure.output}) {
+      *text = masks->Mask(*text);
+    }
+  }
   return done;
 }
 

@@ -10,9 +10,29 @@ constexpr std::size_t kKeptBytes = 4096;
 
 }  // namespace
 
-void TaskOutput::Write(std::string_view text, bool is_stderr) {
-  if (text.empty()) return;
+void TaskOutput::Mask(const exec::Masks& masks) {
   const std::lock_guard lock(mutex_);
+  out_.emplace(masks);
+  err_.emplace(masks);
+}
+
+void TaskOutput::Write(std::string_view text, bool is_stderr) {
+  const std::lock_guard lock(mutex_);
+  if (std::optional<exec::MaskStream>& stream = is_stderr ? err_ : out_) {
+    Show(stream->Feed(text), is_stderr);
+  } else {
+    Show(text, is_stderr);
+  }
+}
+
+void TaskOutput::End() {
+  const std::lock_guard lock(mutex_);
+  if (out_) Show(out_->End(), false);
+  if (err_) Show(err_->End(), true);
+}
+
+void TaskOutput::Show(std::string_view text, bool is_stderr) {
+  if (text.empty()) return;
   tail_.append(text.substr(text.size() - std::min(text.size(), kKeptBytes)));
   // Cut at four times the limit only, so that each byte is moved a bounded number of times.
   if (tail_.size() > 4 * kKeptBytes) tail_.erase(0, tail_.size() - kKeptBytes);

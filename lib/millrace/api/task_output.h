@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one attempt prints: handed on as it comes, its end kept for the report of a failure.
+// What one attempt prints: its secrets masked, handed on as it comes, its end kept for the report of a failure.
 #pragma once
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "millrace/exec/mask.h"
 
 namespace millrace {
 
@@ -20,7 +23,11 @@ class TaskOutput {
   TaskOutput(const TaskOutput&) = delete;
   TaskOutput& operator=(const TaskOutput&) = delete;
 
+  // From now on, until End, nothing that looks like a secret of `masks` gets out, which outlives this.
+  void Mask(const exec::Masks& masks);
   void Write(std::string_view text, bool is_stderr);
+  // Hands on what was kept because a secret may begin so.
+  void End();
   void Settle() const {
     if (settle_) settle_();
   }
@@ -30,8 +37,13 @@ class TaskOutput {
  private:
   Sink sink_;
   std::function<void()> settle_;
+  void Show(std::string_view text, bool is_stderr);
+
   mutable std::mutex mutex_;
   std::string tail_;
+  // One per stream, of masks that are the same.
+  std::optional<exec::MaskStream> out_;
+  std::optional<exec::MaskStream> err_;
 };
 
 }  // namespace millrace

@@ -64,15 +64,18 @@ absl::StatusOr<UniqueFd> InputFile(std::string_view input) {
 }
 
 struct Stream {
-  explicit Stream(std::size_t limit) : capture(limit) {}
+  explicit Stream(const RunOptions& options) : capture(options.capture_limit) {
+    if (options.masks != nullptr) mask.emplace(*options.masks);
+  }
   UniqueFd fd;  // our end; closed at its end
   Capture capture;
+  std::optional<MaskStream> mask;
 };
 
 class Execution {
  public:
   Execution(const CommandLine& line, const RunOptions& options)
-      : line_(line), options_(options), out_(options.capture_limit), err_(options.capture_limit) {}
+      : line_(line), options_(options), out_(options), err_(options) {}
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
   // Only an exception of the caller's `output` leaves the child behind.
@@ -91,6 +94,7 @@ class Execution {
   bool Done();
   void Wait();
   void Read(Stream* stream, bool is_stderr);
+  void Take(Stream* stream, std::string_view text, bool is_stderr);
   absl::Status Reap();
 
   const CommandLine& line_;
@@ -156,10 +160,19 @@ void Execution::Read(Stream* stream, bool is_stderr) {
     if (n <= 0) return stream->fd.Reset();
     last_output_ = Now();
     const std::string_view chunk(buffer, static_cast<std::size_t>(n));
-    stream->capture.Add(chunk);
-    if (options_.output) options_.output(chunk, is_stderr);
+    if (stream->mask) {
+      Take(stream, stream->mask->Feed(chunk), is_stderr);
+    } else {
+      Take(stream, chunk, is_stderr);
+    }
     if (chunk.size() < sizeof buffer) return;  // empty now: poll says when there is more
   }
+}
+
+void Execution::Take(Stream* stream, std::string_view text, bool is_stderr) {
+  if (text.empty()) return;
+  stream->capture.Add(text);
+  if (options_.output) options_.output(text, is_stderr);
 }
 
 // Advances stopping, and tells whether there is nothing left to wait for.
@@ -239,6 +252,8 @@ absl::StatusOr<CommandOutcome> Execution::Finish() {
     Read(&out_, false);
     Read(&err_, true);
   }
+  if (out_.mask) Take(&out_, out_.mask->End(), false);
+  if (err_.mask) Take(&err_, err_.mask->End(), true);
   outcome_.ended = Now();
   MILLRACE_RETURN_IF_ERROR(Reap());
   outcome_.out = out_.capture.Take();

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "millrace/base/time.h"
 #include "millrace/exec/environment.h"
+#include "millrace/exec/mask.h"
 
 namespace millrace::exec {
 
@@ -32,6 +33,7 @@ struct RunOptions {
   std::stop_token stop;  // TERM to the tree, `grace`, then KILL
   Duration grace = std::chrono::seconds(5);
   std::size_t capture_limit = 1 << 20;  // bytes kept of each stream: half of them its beginning, half its end
+  const Masks* masks = nullptr;         // what must not be seen in the output, wherever it goes
   // Called with all output as it arrives, in the thread that runs the command.
   std::function<void(std::string_view chunk, bool is_stderr)> output;
 };

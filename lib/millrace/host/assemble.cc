@@ -101,6 +101,18 @@ serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network) 
   return broker;
 }
 
+// A folder that is not there is a mistake to hear of at the start, not from a task that fails.
+absl::StatusOr<exec::SecretSource> SecretsOf(const Options& options) {
+  exec::SecretSource source{.directory = {}, .environment = options.secrets_from_env};
+  if (options.secrets_dir.empty()) return source;
+  std::error_code error;
+  source.directory = std::filesystem::canonical(options.secrets_dir, error).string();
+  if (!error && !std::filesystem::is_directory(source.directory, error))
+    error = std::error_code(ENOTDIR, std::generic_category());
+  if (error) return ErrnoStatus(error.value(), absl::StrFormat("--secrets-dir %s", options.secrets_dir));
+  return source;
+}
+
 absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local,
                                                      const std::string& key_name) {
   serve::WorkerOptions worker;
@@ -129,6 +141,7 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
   worker.in_process = options.in_process;
   worker.confinement = {.new_privileges = options.new_privileges, .limits = options.task_limits};
   MILLRACE_RETURN_IF_ERROR(exec::CheckTaskLimits(options.task_limits));
+  MILLRACE_ASSIGN_OR_RETURN(worker.secrets, SecretsOf(options));
   brain.hosts_only = !options.task_limits.empty();
   // A worker beside its broker ends with it. One without an id of its own has no successor that would look there.
   if (!local && !options.worker_id.empty() && !options.state_dir.empty()) {

@@ -71,6 +71,8 @@ struct Options {
   std::string work_dir = ".";
   bool prefer_local_execution = false;
   bool in_process = false;
+  std::string secrets_dir{};                          // where their values are: exec/secret_source.h
+  std::string secrets_from_env{};                     // or a prefix of environment variables
   bool new_privileges = false;                        // of tasks: by setuid programs
   std::map<std::string, std::int64_t> task_limits{};  // of each of their processes: exec/confinement.h
   bool no_cache = false;

@@ -70,6 +70,10 @@ bool IsWorkerId(const std::string& text) {
   return plain && !text.empty() && text.size() <= kLongest && text.front() != '.';
 }
 
+bool IsVariablePrefix(const std::string& text) {
+  return text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+}
+
 void AddNetwork(std::vector<OptionRow>& rows) {
   rows.push_back(Choice("mode", &Options::mode, {"standalone", "orchestrator", "worker"},
                         "what this process is: all in one, the broker with this pipeline, or a worker"));
@@ -184,6 +188,14 @@ void AddRunning(std::vector<OptionRow>& rows) {
   rows.push_back(Flags(Limits("task_limits", &Options::task_limits,
                               "of each process of a task, as --task-limit memory=4GiB --task-limit cpu=10m"),
                        "--task-limit,--task-limits"));
+  rows.push_back(ByDefault(Text("secrets_dir", &Options::secrets_dir, "DIR",
+                                "the secrets that tasks ask for by name: a file each, mode 600"),
+                           "none"));
+  rows.push_back(Checked(ByDefault(Text("secrets_from_env", &Options::secrets_from_env, "PREFIX",
+                                        "those that are not there from our environment: db-password is "
+                                        "PREFIX + DB_PASSWORD"),
+                                   "none"),
+                         "the beginning of a variable's name, such as CI_SECRET_", IsVariablePrefix));
   rows.push_back(
       Flags(Switch("no_cache", &Options::no_cache, "take nothing from the result cache"), "--no-cache,!--cache"));
   rows.push_back(

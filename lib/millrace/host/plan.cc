@@ -61,7 +61,8 @@ std::vector<std::optional<Payload>> LookAhead(const JobSpec& job, const Options&
       datum.result = *found[need.task];
     }
     if (data.size() != task.needs.size()) continue;
-    auto hit = cache->Look(store::CacheKey(job.modules[task.module], inputs_of(index).view(), task.env, data));
+    const auto env = CacheEnvironment(task.env, job.policies[task.policy].secrets);
+    auto hit = cache->Look(store::CacheKey(job.modules[task.module], inputs_of(index).view(), env, data));
     if (hit.ok()) found[index] = *std::move(hit);
   }
   return found;
@@ -99,10 +100,14 @@ std::string PlanText(const JobSpec& job, const Options& options, const Console& 
       const TaskSpec& task = job.tasks[i];
       std::vector<std::string> needs;
       for (const Dependency& need : task.needs) needs.push_back(Printable(job.tasks[need.task].name));
-      const std::string requires_text = Printable(RequirementsText(job.requirements[task.requirements]));
-      const char* cache = !job.policies[task.policy].cached ? "-" : (cached[i] ? "hit" : "would run");
+      const Policy& policy = job.policies[task.policy];
+      std::string requires_text = RequirementsText(job.requirements[task.requirements]);
+      for (const auto& [variable, secret] : policy.secrets) {
+        requires_text += absl::StrFormat("%ssecret %s", requires_text.empty() ? "" : "; ", secret);
+      }
+      const char* cache = !policy.cached ? "-" : (cached[i] ? "hit" : "would run");
       rows.push_back({std::to_string(wave), Printable(task.name), needs.empty() ? "-" : absl::StrJoin(needs, ", "),
-                      requires_text.empty() ? "-" : requires_text, cache});
+                      requires_text.empty() ? "-" : Printable(requires_text), cache});
     }
   }
   return FormatTable(rows, console) +

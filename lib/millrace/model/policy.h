@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "millrace/base/secrets.h"
 #include "millrace/base/time.h"
 
 namespace millrace {
@@ -39,6 +40,7 @@ struct Policy {
   Duration backoff = std::chrono::milliseconds(500);  // before the first retry; doubles each time, with jitter
   Duration backoff_limit = std::chrono::seconds(30);
   std::int64_t memory_limit = 0;  // bytes that an attempt and all its processes may take together; 0 = no limit
+  SecretNames secrets{};          // what its commands find in their environment, and Context::Secret gives
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

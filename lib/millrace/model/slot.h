@@ -41,6 +41,7 @@ struct SlotExecute {
   Duration kill_grace{};
   std::uint64_t max_payload = 0;
   bool compression = true;
+  std::map<std::string, std::string> secrets;  // environment variable -> value; filled in right before it is sent
   friend bool operator==(const SlotExecute&, const SlotExecute&) = default;
 };
 

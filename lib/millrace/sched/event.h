@@ -98,8 +98,8 @@ struct Recall {
   TaskRef task;
   ModuleSpec module;
   Bytes inputs;
-  std::map<std::string, std::string> env;
-  std::vector<Datum> data;  // dependencies' results, in the order of the task's needs
+  std::map<std::string, std::string> env;  // CacheEnvironment
+  std::vector<Datum> data;                 // dependencies' results, in the order of the task's needs
 };
 struct Remember {
   Digest key;

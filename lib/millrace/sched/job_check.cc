@@ -2,6 +2,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "millrace/base/size.h"
 #include "millrace/base/status.h"
+#include "millrace/base/text.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/job_graph.h"
 #include "millrace/sched/match.h"
@@ -45,6 +46,23 @@ absl::Status CheckRequirements(const Requirements& requirements) {
   return absl::OkStatus();
 }
 
+// Workers take a name for that of a file, and would refuse it as well.
+absl::Status CheckSecrets(const SecretNames& secrets) {
+  if (secrets.size() > kMaxSecrets) {
+    return Error(absl::StatusCode::kResourceExhausted, "a module asks for %d secrets; at most %d are allowed",
+                 secrets.size(), kMaxSecrets);
+  }
+  for (const auto& [variable, name] : secrets) {
+    if (!IsSecretName(name)) return InvalidArgument("'%s' is no name of a secret; use %s", name, kSecretNameRule);
+    const bool bad = variable.find_first_of(std::string_view("=\0", 2)) != std::string::npos;
+    if (bad || variable.empty() || variable.size() > kMaxName) {
+      return InvalidArgument("the secret '%s' goes to the variable '%s', which no environment can hold", name,
+                             Beginning(variable, kMaxName));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPolicy(const Policy& policy) {
   constexpr std::int32_t kMaxRetries = 1000;
   if (policy.retries && (*policy.retries < 0 || *policy.retries > kMaxRetries)) {
@@ -64,7 +82,7 @@ absl::Status CheckPolicy(const Policy& policy) {
   if (policy.memory_limit != 0 && policy.isolation == Isolation::kInProcess) {
     return InvalidArgument("a memory_limit cannot hold with isolation in-process: there is no process to measure");
   }
-  return absl::OkStatus();
+  return CheckSecrets(policy.secrets);
 }
 
 absl::Status CheckTask(const JobSpec& job, std::uint32_t index, std::uint64_t max_payload) {

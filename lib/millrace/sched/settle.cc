@@ -90,7 +90,7 @@ void Core::AskCache(Run& run, std::uint32_t task) {
   Recall recall{.task = {run.id, task},
                 .module = run.ModuleOf(task),
                 .inputs = run.Spec(task).inputs,
-                .env = run.Spec(task).env,
+                .env = CacheEnvironment(run.Spec(task).env, run.PolicyOf(task).secrets),
                 .data = {}};
   for (const Dependency& need : run.Spec(task).needs) recall.data.push_back(DatumOf(run, need.task));
   actions_->push_back({.after = 0, .body = std::move(recall)});

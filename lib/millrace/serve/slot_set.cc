@@ -33,6 +33,11 @@ void SlotSet::Start(agent::Start start) {
   if (start.slot >= options_.slots) {
     return Fail(start.slot, start.execute.attempt, Internal("slot %d of %d was asked for", start.slot, options_.slots));
   }
+  if (!start.secrets.empty()) {
+    auto secrets = exec::ReadSecrets(options_.secrets, start.secrets);
+    if (!secrets.ok()) return Fail(start.slot, start.execute.attempt, secrets.status(), false);
+    start.execute.secrets = *std::move(secrets);
+  }
   if (start.in_process) {
     if (start.memory_limit > 0) {
       log::Warning("slot %d: '%s' runs in this process, so its memory_limit does not hold", start.slot,
@@ -44,12 +49,12 @@ void SlotSet::Start(agent::Start start) {
   }
 }
 
-void SlotSet::Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status) {
+void SlotSet::Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status, bool transient) {
   SlotDone done;
   done.attempt = attempt;
   done.outcome = Outcome::kFailed;
   done.failure.message = TextOf(Annotate(status, "starting the module"));
-  done.failure.transient = true;
+  done.failure.transient = transient;
   said_.Push({slot, std::move(done)});
 }
 

@@ -11,6 +11,7 @@
 #include "millrace/agent/event.h"
 #include "millrace/api/registry.h"
 #include "millrace/exec/confinement.h"
+#include "millrace/exec/secret_source.h"
 #include "millrace/exec/spawn.h"
 #include "millrace/net/mailbox.h"
 #include "millrace/net/poller.h"
@@ -27,6 +28,7 @@ class SlotSet {
     std::vector<std::string> host_args;
     exec::Confinement confinement;  // of modules on threads only what a thread can have: no new privileges
     std::string work_dir;
+    exec::SecretSource secrets;
     std::uint64_t max_frame = 0;  // bytes between a host and this process
   };
   explicit SlotSet(Options options);
@@ -49,7 +51,8 @@ class SlotSet {
 
   void StartInHost(std::uint32_t slot, SlotExecute execute, std::int64_t memory_limit);
   void StartOnThread(std::uint32_t slot, SlotExecute execute);
-  void Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status);
+  // `transient`: another try may do better.
+  void Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status, bool transient = true);
   // The host of this slot is gone, and so is all below it.
   agent::SlotDied DeathOf(std::uint32_t slot, exec::ExitStatus status);
   void CollectHost(std::uint32_t slot, std::vector<agent::Event>& events);

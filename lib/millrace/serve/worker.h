@@ -12,6 +12,7 @@
 #include "millrace/agent/event.h"
 #include "millrace/api/registry.h"
 #include "millrace/exec/confinement.h"
+#include "millrace/exec/secret_source.h"
 #include "millrace/net/link.h"
 
 namespace millrace::serve {
@@ -22,6 +23,7 @@ struct WorkerOptions {
   std::vector<std::string> host_args;  // after the program's name: what makes it a module host
   bool in_process = false;             // every module on a thread of this process, whatever its policy
   exec::Confinement confinement{};     // of all that modules run
+  exec::SecretSource secrets{};
   // Private to this worker's id: outcomes that outlive this process are kept there. "" = none do.
   std::filesystem::path state_dir{};
 };

@@ -29,6 +29,7 @@ SlotSet::Options SlotOptionsOf(const WorkerOptions& options) {
   slots.registry = options.registry;
   slots.host_args = options.host_args;
   slots.confinement = options.confinement;
+  slots.secrets = options.secrets;
   slots.work_dir = options.brain.work_dir;
   slots.max_frame = (std::uint64_t{1} << 30) + kFrameSlack;  // the payload's own limit comes from the broker
   return slots;

@@ -142,6 +142,41 @@ void ReadMemoryLimit(const Item& item, Common& common) {
   common.policy.memory_limit = *limit;
 }
 
+// [DB_PASSWORD], or {PGPASSWORD: db-password}: a variable, and the name of the secret that it holds.
+void ReadSecrets(const Item& item, Common& common) {
+  const auto add = [&](const std::string& variable, const Node& node) {
+    const std::optional<std::string> name =
+        ReadText(node, absl::StrCat("the secret '", variable, "' of ", item.what), item.problems);
+    if (!name.has_value() || !CheckVariableName(variable, node.mark, item.problems)) return;
+    if (IsSecretName(*name)) {
+      common.policy.secrets[variable] = *name;
+    } else {
+      item.problems.Add(node.mark, "%s: '%s' is no name of a secret; use %s", item.what, *name, kSecretNameRule);
+    }
+  };
+  common.policy.secrets.clear();
+  if (item.node.is_map()) {
+    for (const Entry& entry : item.node.entries) add(entry.key, entry.value);
+  } else if (item.node.is_list()) {
+    for (const Node& node : item.node.items) {
+      const std::string variable = node.is_scalar() ? node.text : "";
+      if (IsSecretName(variable) && variable.find_first_of("-.") != std::string::npos) {
+        item.problems.Add(node.mark, "'%s' cannot name an environment variable; say which it is for: {%s: %s}",
+                          variable, VariableFor(variable), variable);
+      } else {
+        add(variable, node);
+      }
+    }
+  } else {
+    item.problems.Add(item.node.mark, "%s must be a list of names or a map such as {PGPASSWORD: db-password}, not %s",
+                      item.what, Describe(item.node));
+  }
+  if (common.policy.secrets.size() > kMaxSecrets) {
+    item.problems.Add(item.node.mark, "%s: %d secrets; the limit is %d", item.what, common.policy.secrets.size(),
+                      kMaxSecrets);
+  }
+}
+
 template <bool Policy::*field>
 void ReadPolicyFlag(const Item& item, Common& common) {
   Set(ReadFlag(item.node, item.what, item.problems), common.policy.*field);
@@ -168,6 +203,7 @@ constexpr CommonKey kCommonKeys[] = {
     {"backoff", ReadBackoff<&Policy::backoff>},
     {"backoff_limit", ReadBackoff<&Policy::backoff_limit>},
     {"env", [](const Item& i, Common& out) { ReadEnv(i.node, i.what, out.env, i.problems); }},
+    {"secrets", ReadSecrets},
     {"ignore_failure", ReadPolicyFlag<&Policy::ignore_failure>},
     {"always_run", ReadPolicyFlag<&Policy::always_run>},
     {"cached", ReadPolicyFlag<&Policy::cached>},

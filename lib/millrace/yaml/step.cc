@@ -246,6 +246,13 @@ Step ReadStep(const Entry& entry, const Common& defaults, Problems& problems) {
                  "isolation: process",
                  reading.where);
   }
+  for (const auto& [variable, secret] : policy.secrets) {
+    const bool in_matrix = std::any_of(reading.step.matrix.begin(), reading.step.matrix.end(),
+                                       [&name = variable](const Axis& axis) { return axis.key == name; });
+    if (!in_matrix && !reading.step.common.env.contains(variable)) continue;
+    reading.problems.Add(reading.step.mark, "%s has '%s' both in '%s' and in 'secrets'; it can have one value",
+                         reading.where, variable, in_matrix ? "matrix" : "env");
+  }
   return std::move(reading.step);
 }
 

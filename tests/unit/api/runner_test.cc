@@ -5,20 +5,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <new>
 #include <stdexcept>
 
 #include "attempt.h"
+#include "millrace/base/status.h"
 #include "millrace/wire/lz4.h"
 
 namespace millrace {
 namespace {
 
+using ::testing::AllOf;
 using testing::AttemptAt;
 using testing::AttemptOf;
 using testing::Bad;
 using testing::Good;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Ran;
 using testing::RunAttempt;
 
@@ -81,9 +85,35 @@ struct End {
   }
 };
 
+// Lets its secret out in all ways it has.
+struct Leak {
+  static constexpr std::string_view kName = "leak";
+  std::string how;
+  struct Told {
+    std::string text;
+    Bytes bytes;
+    std::map<std::string, std::vector<std::string>> by_name;
+    double number = 0.5;
+  };
+  absl::StatusOr<Told> Run(Context& context) const {
+    MILLRACE_ASSIGN_OR_RETURN(const std::string secret, context.Secret("TOKEN"));
+    context.Print("it is " + secret.substr(0, 5));
+    context.Print(secret);
+    if (how == "fail") return absl::InternalError("cannot log in with " + secret);
+    if (how == "throw") throw std::runtime_error(secret);
+    if (how == "command") {
+      MILLRACE_RETURN_IF_ERROR(context.Shell("echo $TOKEN; echo login --token=$TOKEN >&2; exit 3").status());
+    }
+    // Cut in the middle, as a limit on output does.
+    MILLRACE_ASSIGN_OR_RETURN(const CommandResult cut,
+                              context.Shell("for i in 1 2 3 4 5 6 7 8 9; do echo $TOKEN; done", {.output_limit = 64}));
+    return Told{cut.output, Bytes("x" + secret), {{secret, {"y" + secret}}}};
+  }
+};
+
 Registry Modules() {
   Registry registry;
-  registry.Add<Build>().Add<Lint>().Add<Ship>().Add<Join>().Add<Raw>().Add<TakeRaw>().Add<End>();
+  registry.Add<Build>().Add<Lint>().Add<Ship>().Add<Join>().Add<Raw>().Add<TakeRaw>().Add<End>().Add<Leak>();
   return registry;
 }
 const Registry& All() {
@@ -100,6 +130,40 @@ TEST(RunnerTest, InputsGoInAndTheResultComesOut) {
   EXPECT_EQ(ran.done.result.size, ran.done.result.bytes.size());
   EXPECT_GT(ran.done.execution.count(), 0);
   EXPECT_EQ(ran.out, "building Debug\n");
+}
+
+TEST(RunnerTest, A41_NoSecretGetsOut) {
+  const std::string secret = "correct-horse-battery";
+  for (const char* how : {"succeed", "fail", "throw", "command"}) {
+    SlotExecute execute = AttemptAt(Leak{how});
+    execute.work_dir = ".";
+    execute.secrets = {{"TOKEN", secret}, {"OTHER", "nobody says it"}};
+    const Ran ran = RunAttempt(All(), execute);
+    const Failure& failure = ran.done.failure;
+    for (const std::string& text : {ran.out, ran.err, failure.message, failure.exception, failure.output,
+                                    wire::UnpackInputs(ran.done.result.bytes, 1 << 20).value_or(Bytes()).str()}) {
+      EXPECT_THAT(text, Not(HasSubstr("horse-battery"))) << how;
+      EXPECT_THAT(text, Not(HasSubstr("correct-horse"))) << how;
+    }
+    EXPECT_THAT(ran.out, HasSubstr("it is corre\n***\n")) << how;
+    if (how == std::string_view("succeed")) {
+      ASSERT_EQ(ran.done.outcome, Outcome::kSucceeded) << failure.message;
+      const auto told = ran.ResultAs<Leak::Told>();
+      EXPECT_THAT(told.text, AllOf(HasSubstr("***\n"), HasSubstr("***")));
+      EXPECT_EQ(told.bytes.view(), "x***");
+      EXPECT_EQ(told.by_name.at("***").at(0), "y***");
+      EXPECT_EQ(told.number, 0.5);
+    } else {
+      EXPECT_THAT(failure.message + failure.output, HasSubstr("***")) << how;
+    }
+  }
+}
+
+TEST(RunnerTest, ASecretThatIsNotNamedIsNotThere) {
+  SlotExecute execute = AttemptAt(Leak{"succeed"});
+  execute.secrets = {{"TOKENS", "12345"}};
+  EXPECT_EQ(RunAttempt(All(), execute).done.failure.message,
+            "the task names no secret 'TOKEN' in its policy; did you mean 'TOKENS'?");
 }
 
 TEST(RunnerTest, NoInputsAreTheDefaults) {

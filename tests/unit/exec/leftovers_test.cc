@@ -6,16 +6,28 @@
 
 #include "gtest/gtest.h"
 #include "millrace/exec/environment.h"
+#include "millrace/exec/small_file.h"
 #include "tests/unit/exec/support.h"
 
 namespace millrace::exec {
 namespace {
 
-// Starts a daemon that bears `mark`.
+int CountMarked(const std::string& mark) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string environment = ReadSmallFile(entry.path() / "environ");
+    count += environment.find(std::string(kSlotVariable) + "=" + mark) != std::string::npos ? 1 : 0;
+  }
+  return count;
+}
+
+// Starts a daemon that bears `mark`, and waits until those between it and us have ended, which bear it too.
 Witness Marked(const TemporaryDirectory& directory, const std::string& mark) {
   const std::filesystem::path file = directory / mark;
   EXPECT_TRUE(RunCommand(TestShell(DaemonCommand(file), {{kSlotVariable, mark}}), {}).ok());
-  return AwaitWitness(file);
+  const Witness witness = AwaitWitness(file);
+  EXPECT_TRUE(Eventually([&] { return CountMarked(mark) == 1; }));
+  return witness;
 }
 
 std::string WithField(std::string mark, int field, const std::string& value) {

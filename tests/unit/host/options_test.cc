@@ -92,6 +92,8 @@ const std::map<std::string, Sample>& Samples() {
       {"prefer_local_execution", {"true", "false", "true", "false", "x"}},
       {"in_process", {"true", "false", "true", "false", "x"}},
       {"new_privileges", {"true", "false", "true", "false", "x"}},
+      {"secrets_dir", {"/a", "/b", "/c", "/d", ""}},
+      {"secrets_from_env", {"A_", "B_", "C_", "D_", "no-prefix"}},
       {"task_limits", {"cpu=60s", "files=100,memory=1.5GiB", "core=0B", "stack=1234567", "memroy=1GiB"}},
       {"no_cache", {"true", "false", "true", "false", "x"}},
       {"kill_grace", {"1.0s", "2.0s", "0s", "90061ms", "2h"}},

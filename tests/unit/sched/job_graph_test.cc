@@ -74,6 +74,15 @@ TEST(JobGraphTest, A14_IndexesAndAmountsOutOfRangeAreRefused) {
   }
   job = Job().Task("a", "", {.isolation = Isolation::kInProcess, .memory_limit = kLeastMemoryLimit});
   EXPECT_THAT(Refusal(job.spec), HasSubstr("in-process"));
+  job = Job().Task("a", "", {.secrets = {{"TOKEN", "../token"}}});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("'../token' is no name of a secret; use 1 to 100 letters"));
+  job = Job().Task("a", "", {.secrets = {{"TO=KEN", "token"}}});
+  EXPECT_THAT(Refusal(job.spec), HasSubstr("the variable 'TO=KEN', which no environment can hold"));
+  SecretNames secrets;
+  for (std::size_t i = 0; i < kMaxSecrets; ++i) secrets["V" + std::to_string(i)] = std::string(kMaxSecretName, 'x');
+  EXPECT_TRUE(CheckJob(Job().Task("a", "", {.secrets = secrets}).spec, kMax).ok());
+  secrets["ONE_MORE"] = "x";
+  EXPECT_THAT(Refusal(Job().Task("a", "", {.secrets = secrets}).spec), HasSubstr("65 secrets; at most 64 are allowed"));
   job = Job().Task("a");
   job.spec.tasks[0].inputs = Bytes(std::string(kMax + 1, 'x'));
   EXPECT_THAT(Refusal(job.spec), HasSubstr("1001 bytes; at most 1000"));

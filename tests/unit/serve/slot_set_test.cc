@@ -6,10 +6,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "millrace/api/host.h"
 #include "millrace/exec/tree.h"
+#include "millrace/wire/lz4.h"
 #include "tests/unit/serve/support.h"
 
 namespace millrace::serve {
@@ -29,14 +33,16 @@ class Bench {
     options.registry = &TestModules();
     options.host_args = {kModuleHostWord};
     options.confinement.new_privileges = new_privileges;
+    options.secrets.directory = secrets().string();
     options.work_dir = work_dir.empty() ? folder_.path().string() : std::move(work_dir);
     options.max_frame = 64u << 20;
     set_.emplace(std::move(options));
   }
 
   AttemptId Start(std::uint32_t slot, Where where, const std::string& how, const std::string& module = "play",
-                  std::int64_t memory_limit = 0) {
+                  std::int64_t memory_limit = 0, SecretNames secrets = {}) {
     agent::Start start;
+    start.secrets = std::move(secrets);
     start.memory_limit = memory_limit;
     start.slot = slot;
     start.in_process = where == Where::kThread;
@@ -51,6 +57,7 @@ class Bench {
     return AttemptId{last_attempt_};
   }
   SlotSet& slots() { return *set_; }
+  const std::filesystem::path& secrets() const { return secrets_.path(); }
   void Drop() { set_.reset(); }
 
   // Polls until `done` or for half a minute.
@@ -100,6 +107,7 @@ class Bench {
 
  private:
   TemporaryDirectory folder_;
+  TemporaryDirectory secrets_;
   std::optional<SlotSet> set_;
   net::Poller poller_;
   std::uint64_t last_attempt_ = 0;
@@ -126,6 +134,28 @@ TEST_P(SlotSetTest, CommandsGainNoPrivilegesUnlessTheyMay) {
     ASSERT_EQ(bench.AwaitDone(attempt).outcome, Outcome::kSucceeded);
     EXPECT_EQ(bench.Printed(attempt, false), may ? "NoNewPrivs:\t0\n" : "NoNewPrivs:\t1\n");
   }
+}
+
+TEST_P(SlotSetTest, A41_ASecretIsKnownToTheTaskAndNotShown) {
+  Bench bench;
+  std::ofstream(bench.secrets() / "the-token") << "correct-horse-battery\n";
+  std::filesystem::permissions(bench.secrets() / "the-token", std::filesystem::perms::owner_read);
+  const AttemptId attempt = bench.Start(1, GetParam(), "secret", "play", 0, {{"TOKEN", "the-token"}});
+  const SlotDone done = bench.AwaitDone(attempt);
+  ASSERT_EQ(done.outcome, Outcome::kSucceeded) << done.failure.message;
+  EXPECT_EQ(bench.Printed(attempt, false), "command: ***\n***\n");
+  // On a thread, the standard streams are the worker's.
+  EXPECT_EQ(bench.Printed(attempt, true), GetParam() == Where::kHost ? "module: ***" : "");
+  EXPECT_EQ(DecodeValue<std::string>(wire::UnpackPayload(done.result.bytes, 1000).value()).value(),
+            "command: ***\n***\n");
+
+  // One that cannot be had fails the task for good, before anything of it runs.
+  const SlotDone failed = bench.AwaitDone(bench.Start(1, GetParam(), "secret", "play", 0, {{"TOKEN", "another"}}));
+  EXPECT_EQ(failed.outcome, Outcome::kFailed);
+  EXPECT_FALSE(failed.failure.transient);
+  EXPECT_THAT(failed.failure.message, HasSubstr("the secret 'another' is not known here"));
+  // The next one has none.
+  EXPECT_EQ(bench.AwaitDone(bench.Start(1, GetParam(), "well")).outcome, Outcome::kSucceeded);
 }
 
 TEST_P(SlotSetTest, A04_A37_AModuleThatThrowsIsAFailureWithItsType) {

@@ -96,6 +96,19 @@ TEST(PipelineErrorsTest, A14_Modules) {
       {"m: {run: x, memory_limit: 1GiB, isolation: in-process}",
        "p.yaml:2:3: module 'm' has a 'memory_limit' and runs in the worker's process, where nothing can hold it to "
        "one; use isolation: process"},
+      {"m: {run: x, secrets: TOKEN}",
+       "p.yaml:2:24: 'secrets' of module 'm' must be a list of names or a map such as {PGPASSWORD: db-password}, not "
+       "'TOKEN'"},
+      {"m: {run: x, secrets: [db-password]}",
+       "p.yaml:2:25: 'db-password' cannot name an environment variable; say which it is for: {DB_PASSWORD: "
+       "db-password}"},
+      {"m: {run: x, secrets: {TOKEN: ../token}}",
+       "p.yaml:2:32: 'secrets' of module 'm': '../token' is no name of a secret; use 1 to 100 letters, digits, '_', "
+       "'-' and '.', beginning with a letter, a digit or '_'"},
+      {"m: {run: x, env: {TOKEN: x}, secrets: [TOKEN]}",
+       "p.yaml:2:3: module 'm' has 'TOKEN' both in 'env' and in 'secrets'; it can have one value"},
+      {"m: {run: x, matrix: {TOKEN: [1]}, secrets: [TOKEN]}",
+       "p.yaml:2:3: module 'm' has 'TOKEN' both in 'matrix' and in 'secrets'; it can have one value"},
       {"m: {module: y, with: {a: '${matrix.x}'}}", "p.yaml:2:28: '${matrix.x}' in module 'm': there is no matrix"},
       {"m: {module: y, matrix: {shard: [1]}, with: {a: '${matrix.shrad}'}}",
        "p.yaml:2:50: '${matrix.shrad}' in module 'm': the matrix has no such key; did you mean 'shard'?"},

@@ -155,6 +155,20 @@ modules:
   EXPECT_EQ(limit_of(2), 0);
 }
 
+TEST(PipelineTest, SecretsAreNames) {
+  const JobSpec job = Parse(R"(defaults: {secrets: [TOKEN]}
+modules:
+  a: {run: x}
+  b: {run: x, secrets: {PGPASSWORD: db-password, TOKEN: ci.token}}
+  c: {run: x, secrets: []}
+)");
+  const auto secrets_of = [&](std::size_t task) { return job.policies[job.tasks[task].policy].secrets; };
+  ASSERT_EQ(job.tasks.size(), 3u);
+  EXPECT_EQ(secrets_of(0), (SecretNames{{"TOKEN", "TOKEN"}}));
+  EXPECT_EQ(secrets_of(1), (SecretNames{{"PGPASSWORD", "db-password"}, {"TOKEN", "ci.token"}}));
+  EXPECT_EQ(secrets_of(2), SecretNames());
+}
+
 TEST(PipelineTest, DefaultsAreMergedByKey) {
   const JobSpec job = Parse(R"(env: {A: top, B: top, C: top}
 defaults:
