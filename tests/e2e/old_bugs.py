@@ -210,7 +210,7 @@ def G_an_idle_worker_hangs_for_ever_after_its_master_died(fleet):
 def G_killed_modules_show_no_output_at_all(fleet):
     fleet.start_broker(*QUICK)
     fleet.start_workers("w1", args=("--kill-grace", "200ms"))
-    done = fleet.ctl("submit", fleet.pipeline("name: x\nmodules: {a: {timeout: 1s, retry_on: never, "
+    done = fleet.ctl("submit", fleet.pipeline("name: x\nmodules: {a: {timeout: 4s, retry_on: never, "
                                               "run: 'echo so far; sleep 1000'}}\n"), "--wait", code=1)
     assert "so far" in done.stderr, done.stderr
     run = fleet.submit("name: y\nmodules: {b: {run: 'echo $$ >> pid; echo before the end; sleep 1000'}}\n")
