@@ -13,10 +13,15 @@ std::size_t& AllocatedBytes() {
 
 }  // namespace millrace
 
-void* operator new(std::size_t size) {
+// Ours as well, since the others free what it gave: libFuzzer does that to its own memory, and sanitizers mind.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   millrace::AllocatedBytes() += size;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new(std::size_t size) {
+  if (void* memory = ::operator new(size, std::nothrow)) return memory;
   throw std::bad_alloc();
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
