@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fleets with keys: who gets in, who does not and is told why, and what is taken away again."""
 
+import datetime
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 
@@ -119,8 +121,13 @@ def A49_a_revoked_worker_is_dropped_and_its_tasks_run_elsewhere(fleet):
     keys.start_worker("w2", "--key", keys.add("worker", "w2"))
     fleet.wait_workers(2)
     keys.ctl("revoke", "w1")
+    written = os.stat(keys.dir / "admitted").st_ctime  # by the clock of the log
     wait_for("the task to run elsewhere", lambda: len(lines(fleet.work / "started")) == 2)
     ended(fleet, "w1", first, 77, "revoked")
+    (at,) = re.findall(r"^I(\d+ [\d:.]+) .*worker w1 .* has lost its key; its tasks: a$", fleet.log("broker"),
+                       re.MULTILINE)
+    after = datetime.datetime.strptime(at, "%Y%m%d %H:%M:%S.%f").timestamp() - written
+    assert after < 1, f"its session ended {after:.3f} s after its revocation was written: within a second is promised"
     (fleet.work / "go").touch()
     assert fleet.wait_run(run)["state"] == "succeeded"
 
@@ -181,6 +188,14 @@ def A48_a_fleet_joins_by_one_string(fleet):
     assert token not in fleet.log("broker") and token not in fleet.log("w1")
     fleet.start("settings", "millrace-worker", "--join", token, "--print-settings").wait()
     assert "(hidden)" in fleet.log("settings") and token not in fleet.log("settings")
+
+
+def A48_tokens_have_limits(fleet):
+    keys = Keys(fleet)
+    keys.ctl("token", "--uses", "1000000", "--name", "most")
+    refused = fleet.ctl("keys", "token", "--uses", "1000001", "--name", "more", "--keys", str(keys.dir), code=65)
+    assert "--uses 1000001; allowed are 0 (any number) to 1000000" in refused.stderr, refused
+    assert "more" not in keys.ctl("list"), keys.ctl("list")
 
 
 def A48_a_broker_killed_after_a_joining_and_before_its_answer_admits_once(fleet):
