@@ -34,8 +34,7 @@ std::string MaskStream::Feed(std::string_view chunk) {
   found_.clear();
   masks_->exact_.Search(chunk, exact_, found_);
   masks_->base64_.Search(chunk, base64_, found_);
-  std::sort(found_.begin(), found_.end(),
-            [](const FoundRange& a, const FoundRange& b) { return a.begin < b.begin; });
+  std::sort(found_.begin(), found_.end(), [](const FoundRange& a, const FoundRange& b) { return a.begin < b.begin; });
   for (const FoundRange& found : found_) Hide(found);
   return Emit(std::min(masks_->exact_.Unfinished(exact_), masks_->base64_.Unfinished(base64_)));
 }

@@ -49,8 +49,8 @@ class MaskStream {
   const Masks* masks_;
   PatternSet::Cursor exact_;
   PatternSet::Cursor base64_;
-  std::string held_;         // what is not out yet,
-  std::uint64_t begin_ = 0;  // from this offset on
+  std::string held_;            // what is not out yet,
+  std::uint64_t begin_ = 0;     // from this offset on
   std::vector<Hidden> hidden_;  // in order, apart, and not wholly out yet
   std::vector<FoundRange> found_;
 };

@@ -75,8 +75,8 @@ absl::StatusOr<std::string> ReadSecret(const SecretSource& source, std::string_v
   while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
   if (value.size() < kMinSecret || value.size() > kMaxSecret) {
     return FailedPrecondition("the secret '%s' has %s%d bytes; what can be masked in output has %d to %d", name,
-                              value.size() > kMaxSecret ? "over " : "",
-                              std::min(value.size(), kMaxSecret), kMinSecret, kMaxSecret);
+                              value.size() > kMaxSecret ? "over " : "", std::min(value.size(), kMaxSecret), kMinSecret,
+                              kMaxSecret);
   }
   if (value.find('\0') != std::string::npos) {
     return FailedPrecondition("the secret '%s' has a NUL byte, which no environment can hold; store it as base64",

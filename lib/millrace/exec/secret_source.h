@@ -17,8 +17,8 @@ struct SecretSource {
   std::string environment;  // PREFIX: `db-password` is in PREFIX + "DB_PASSWORD"; "" = none
 };
 
-// The value, without line breaks at its end. FailedPrecondition, with what to do about it: no source, not there, open to
-// others, shorter than kMinSecret or longer than kMaxSecret, or with a NUL byte, which no environment can hold.
+// The value, without line breaks at its end. FailedPrecondition, with what to do about it: no source, not there, open
+// to others, shorter than kMinSecret or longer than kMaxSecret, or with a NUL byte, which no environment can hold.
 absl::StatusOr<std::string> ReadSecret(const SecretSource& source, std::string_view name);
 
 // Environment variable -> value, for all that a task asks for.

@@ -144,8 +144,8 @@ absl::Status CheckKeyName(std::string_view name) {
       name.find_first_not_of(kNameBytes) == std::string_view::npos) {
     return absl::OkStatus();
   }
-  return InvalidArgument("'%s' cannot be the name of a key: 1 to %d letters, digits, '_', '-' and '.'",
-                         name.substr(0, kLongestName), kLongestName);
+  return InvalidArgument("'%s' of %d bytes cannot be the name of a key: 1 to %d letters, digits, '_', '-' and '.'",
+                         name.substr(0, kLongestName), name.size(), kLongestName);
 }
 
 absl::StatusOr<KeyList> ParseKeyList(std::string_view text) {

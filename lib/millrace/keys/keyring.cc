@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostBytes = 64u << 20;
-
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -76,7 +74,8 @@ absl::StatusOr<std::string> ReadSecret(const fs::path& file) {
     if (count < 0) return ErrnoStatus(errno, file.string());
     if (count == 0) return text;
     text.append(buffer, static_cast<std::size_t>(count));
-    if (text.size() > kMostBytes) return ResourceExhausted("%s has over %d bytes", file.string(), kMostBytes);
+    if (text.size() > kMostKeyFileBytes)
+      return ResourceExhausted("%s has over %d bytes", file.string(), kMostKeyFileBytes);
   }
 }
 

@@ -14,6 +14,8 @@
 
 namespace millrace::keys {
 
+inline constexpr std::size_t kMostKeyFileBytes = 64u << 20;
+
 // FailedPrecondition, with the command that helps, when others may read it, it is somebody else's, or no plain file.
 absl::StatusOr<std::string> ReadSecret(const std::filesystem::path& file);
 // Replaces the file as a whole, and for good when it returns.

@@ -10,12 +10,6 @@
 #include "millrace/sched/hello_check.h"
 
 namespace millrace::sched {
-namespace {
-
-constexpr std::size_t kMaxSessions = 100'000;  // lost ones that are still shown included
-
-}  // namespace
-
 void Core::Refuse(PeerId peer, RefusalCode code, std::string reason, bool retryable) {
   SendTo(peer, Refused{.code = code, .reason = std::move(reason), .retryable = retryable});
 }
@@ -43,9 +37,9 @@ void Core::OnHello(PeerId peer, Hello hello) {
   if (hello.broker != 0 && hello.broker != config_.identity) hello.held.clear();
   const auto it = holders_.find(hello.name);
   if (it == holders_.end()) {
-    if (sessions_.size() - free_sessions_.size() < kMaxSessions) return Admit(peer, hello);
-    return Refuse(peer, RefusalCode::kNotAllowed,
-                  absl::StrFormat("this broker already knows %d workers, its limit", kMaxSessions));
+    const absl::Status room = CheckRoom(sessions_.size() - free_sessions_.size());
+    if (room.ok()) return Admit(peer, hello);
+    return Refuse(peer, RefusalCode::kNotAllowed, TextOf(room));
   }
   Session& holder = *sessions_[it->second];
   if (holder.incarnation == hello.incarnation) return Reattach(holder, peer, hello);

@@ -9,9 +9,6 @@
 namespace millrace::sched {
 namespace {
 
-constexpr std::size_t kMaxException = 1024;    // bytes: the name of a type
-constexpr std::size_t kMaxAttemptText = 1024;  // why a try failed that is not the last one
-
 template <class Words>
 std::size_t BytesOf(const Words& words) {
   std::size_t bytes = 0;

@@ -24,6 +24,8 @@ inline constexpr std::size_t kMaxNeeds = 250'000;              // of a task
 inline constexpr std::size_t kMaxRequirementText = 64u << 10;  // of one set of requirements, all words together
 inline constexpr std::size_t kMaxOfferText = 512u << 10;       // of a worker, all words together
 inline constexpr std::size_t kMaxWarnings = 20;                // of a run
+inline constexpr std::size_t kMaxException = 1024;             // the name of a type
+inline constexpr std::size_t kMaxAttemptText = 1024;           // why a try failed that is not the last one
 
 // Bytes on the wire, about.
 std::size_t SizeOf(const Datum& datum);

@@ -7,6 +7,11 @@
 
 namespace millrace::sched {
 
+absl::Status CheckRoom(std::size_t known) {
+  if (known < kMaxSessions) return absl::OkStatus();
+  return ResourceExhausted("this broker already knows %d workers, and its limit is %d", known, kMaxSessions);
+}
+
 absl::Status CheckHello(const Hello& hello) {
   if (hello.role != Role::kWorker) return InvalidArgument("the hello has an unknown role");
   if (hello.name.empty() || hello.name.size() > kMaxWorkerName) {

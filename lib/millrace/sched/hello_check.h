@@ -7,9 +7,12 @@
 
 namespace millrace::sched {
 
-inline constexpr std::size_t kMaxWorkerName = 255;  // bytes
-inline constexpr std::size_t kMaxOffered = 10'000;  // tools, tags, modules, resources: of each
+inline constexpr std::size_t kMaxWorkerName = 255;    // bytes
+inline constexpr std::size_t kMaxOffered = 10'000;    // tools, tags, modules, resources: of each
+inline constexpr std::size_t kMaxSessions = 100'000;  // lost ones that are still shown included
 
+// ResourceExhausted when a broker that knows so many workers has no room for another.
+absl::Status CheckRoom(std::size_t known);
 // InvalidArgument, naming limit and value.
 absl::Status CheckHello(const Hello& hello);
 

@@ -12,18 +12,12 @@ namespace {
 
 absl::Status CheckSizes(const JobSpec& job) {
   if (job.tasks.empty()) return InvalidArgument("the pipeline '%s' has no tasks", job.name);
-  if (job.tasks.size() > kMaxTasks) {
-    return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d tasks; at most %d are allowed",
-                 job.tasks.size(), kMaxTasks);
-  }
-  const std::size_t tables[] = {job.modules.size(), job.requirements.size(), job.policies.size()};
-  const char* const names[] = {"modules", "sets of requirements", "policies"};
-  for (int i = 0; i < 3; ++i) {
-    if (tables[i] > kMaxTable) {
-      return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d %s; at most %d are allowed", tables[i],
-                   names[i], kMaxTable);
-    }
-  }
+  JobCounts counts{.tasks = job.tasks.size(),
+                   .modules = job.modules.size(),
+                   .requirements = job.requirements.size(),
+                   .policies = job.policies.size()};
+  for (const TaskSpec& task : job.tasks) counts.dependencies += task.needs.size();
+  MILLRACE_RETURN_IF_ERROR(CheckCounts(counts));
   if (job.name.size() > kMaxName) {
     return InvalidArgument("the pipeline's name has %d bytes; at most %d are allowed", job.name.size(), kMaxName);
   }
@@ -64,7 +58,6 @@ absl::Status CheckSecrets(const SecretNames& secrets) {
 }
 
 absl::Status CheckPolicy(const Policy& policy) {
-  constexpr std::int32_t kMaxRetries = 1000;
   if (policy.retries && (*policy.retries < 0 || *policy.retries > kMaxRetries)) {
     return InvalidArgument("retries = %d; allowed are 0 to %d", *policy.retries, kMaxRetries);
   }
@@ -132,6 +125,24 @@ absl::Status CheckTask(const JobSpec& job, std::uint32_t index, std::uint64_t ma
 
 }  // namespace
 
+absl::Status CheckCounts(const JobCounts& counts) {
+  const struct {
+    const char* what;
+    std::uint64_t count;
+    std::uint64_t limit;
+  } rows[] = {{"tasks", counts.tasks, kMaxTasks},
+              {"modules", counts.modules, kMaxTable},
+              {"sets of requirements", counts.requirements, kMaxTable},
+              {"policies", counts.policies, kMaxTable},
+              {"dependencies", counts.dependencies, kMaxEdges}};
+  for (const auto& row : rows) {
+    if (row.count <= row.limit) continue;
+    return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d %s; at most %d are allowed", row.count,
+                 row.what, row.limit);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload) {
   MILLRACE_RETURN_IF_ERROR(CheckSizes(job));
   if (job.fail_mode > FailMode::kKeepGoing) return InvalidArgument("the pipeline has an unknown fail mode");
@@ -144,17 +155,10 @@ absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload) {
   for (const Policy& policy : job.policies) MILLRACE_RETURN_IF_ERROR(CheckPolicy(policy));
   absl::flat_hash_map<std::string_view, std::uint32_t> names;
   names.reserve(job.tasks.size());
-  std::uint64_t edges = 0;
   for (std::uint32_t i = 0; i < job.tasks.size(); ++i) {
     MILLRACE_RETURN_IF_ERROR(CheckTask(job, i, max_payload));
     const auto [it, fresh] = names.emplace(job.tasks[i].name, i);
     if (!fresh) return InvalidArgument("tasks %d and %d are both named '%s'", it->second, i, job.tasks[i].name);
-    edges += job.tasks[i].needs.size();
-  }
-  constexpr std::uint64_t kMaxEdges = 1ull << 31;
-  if (edges > kMaxEdges) {
-    return Error(absl::StatusCode::kResourceExhausted, "the pipeline has %d dependencies; at most %d are allowed",
-                 edges, kMaxEdges);
   }
   return absl::OkStatus();
 }

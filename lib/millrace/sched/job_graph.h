@@ -15,6 +15,8 @@ inline constexpr std::size_t kMaxTasks = 10'000'000;
 inline constexpr std::size_t kMaxTable = 100'000;  // modules, requirements, policies
 inline constexpr std::size_t kMaxName = 1024;      // bytes of a task's or module's name
 inline constexpr std::int64_t kMaxCpus = 4096;
+inline constexpr std::int32_t kMaxRetries = 1000;
+inline constexpr std::uint64_t kMaxEdges = std::uint64_t{1} << 31;  // dependencies of all tasks together
 
 // One dependant of a task, as an edge.
 class Edge {
@@ -40,6 +42,17 @@ struct JobGraph {
     return std::span(edges).subspan(first_edge[task], first_edge[task + 1] - first_edge[task]);
   }
 };
+
+// How much there is of everything in a job. Held apart from the job itself, so that the limits can be tested without
+// ten million tasks.
+struct JobCounts {
+  std::uint64_t tasks = 0;
+  std::uint64_t modules = 0;
+  std::uint64_t requirements = 0;
+  std::uint64_t policies = 0;
+  std::uint64_t dependencies = 0;
+};
+absl::Status CheckCounts(const JobCounts& counts);
 
 // Refuses (InvalidArgument, ResourceExhausted) what must not start: unknown indexes, duplicate names, self references,
 // cycles (naming the whole path), amounts and sizes out of range. `max_payload` bounds the inputs of one task, in

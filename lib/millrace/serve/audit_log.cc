@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "millrace/base/status.h"
+#include "millrace/base/text.h"
 #include "millrace/log/log.h"
 #include "millrace/net/local_link.h"
 #include "millrace/serve/clock.h"
@@ -32,7 +33,7 @@ std::string UtcNow() {
   return absl::StrFormat("%s.%03dZ", text, unix_ms % 1000);
 }
 
-std::string Short(const std::string& text) { return text.substr(0, kLongestText); }
+std::string Short(const std::string& text) { return Beginning(text, kLongestText); }
 
 }  // namespace
 

@@ -27,7 +27,7 @@ RunStory::RunStory(RunAccepted record) {
   policies_ = std::move(record.job.policies);
   use_cache_ = record.job.use_cache;
   for (ModuleSpec& module : record.job.modules) modules_.push_back(std::move(module.name));
-  run_.without_tasks = record.job.tasks.size() > kMaxTasksKept;
+  run_.without_tasks = !KeepsTasks(record.job.tasks.size());
   tasks_.resize(record.job.tasks.size());
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
     tasks_[i].name = std::move(record.job.tasks[i].name);

@@ -90,6 +90,7 @@ class Chronicle {
 
 // A run with more tasks is kept as a whole, not task by task.
 inline constexpr std::size_t kMaxTasksKept = 1'000'000;
+inline constexpr bool KeepsTasks(std::size_t tasks) { return tasks <= kMaxTasksKept; }
 // Of a task, the newest ones.
 inline constexpr std::size_t kMaxAttemptsKept = 50;
 // Of a task, those that ended last. With more, a row would not fit a message.

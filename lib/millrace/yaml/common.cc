@@ -20,7 +20,7 @@ constexpr Duration kShortestTimeout = milliseconds(1);
 constexpr Duration kLongestTimeout = hours(24 * 30);
 constexpr Duration kLongestBackoff = hours(24);
 constexpr std::int64_t kMostRetries = 1000;
-constexpr std::int64_t kMostCpus = 65536;
+constexpr std::int64_t kMostCpus = 4096;  // as many as a worker may offer, and a broker accepts
 constexpr std::int64_t kMostResources = 1'000'000'000;
 constexpr std::int64_t kHighestPriority = 1'000'000;
 

@@ -55,17 +55,17 @@ TEST(Mask, A41_PlainAndAsOthersWriteIt) {
   const Masks masks({secret});
   for (const std::string& form : {
            secret,
-           std::string("p%40ss%20w%2F%22o%27r%5Cd%0A%24%3C%C3%A9%3E"),                  // RFC 3986
-           std::string("p%40ss+w%2f%22o%27r%5cd%0a%24%3c%c3%a9%3e"),                    // a form
-           std::string("p%40ss%20w%2F%22o'r%5Cd%0A%24%3C%C3%A9%3E"),                    // encodeURIComponent
-           std::string("p@ss w/\\\"o'r\\\\d\\n$<\xc3\xa9>"),                            // JSON
-           std::string("p@ss w/\\\"o'r\\\\d\\n$<\\u00e9>"),                             // JSON in ASCII
-           std::string("p@ss w\\/\\\"o'r\\\\d\\n$<\\u00e9>"),                           // as PHP writes it
-           std::string("p@ss w/\\\"o'r\\\\d\\n$\\u003c\xc3\xa9\\u003e"),                // as Go writes it
-           std::string("p@ss w/\"o'\\''r\\d\n$<\xc3\xa9>"),                             // sh -x
-           std::string("p@ss w/\"o'\"'\"'r\\d\n$<\xc3\xa9>"),                           // shlex.quote
-           std::string("p@ss w/\\\"o'r\\\\d\n\\$<\xc3\xa9>"),                           // between double quotes
-           std::string("p@ss w/\"o\\'r\\\\d\\n$<\xc3\xa9>"),                            // $'...'
+           std::string("p%40ss%20w%2F%22o%27r%5Cd%0A%24%3C%C3%A9%3E"),    // RFC 3986
+           std::string("p%40ss+w%2f%22o%27r%5cd%0a%24%3c%c3%a9%3e"),      // a form
+           std::string("p%40ss%20w%2F%22o'r%5Cd%0A%24%3C%C3%A9%3E"),      // encodeURIComponent
+           std::string("p@ss w/\\\"o'r\\\\d\\n$<\xc3\xa9>"),              // JSON
+           std::string("p@ss w/\\\"o'r\\\\d\\n$<\\u00e9>"),               // JSON in ASCII
+           std::string("p@ss w\\/\\\"o'r\\\\d\\n$<\\u00e9>"),             // as PHP writes it
+           std::string("p@ss w/\\\"o'r\\\\d\\n$\\u003c\xc3\xa9\\u003e"),  // as Go writes it
+           std::string("p@ss w/\"o'\\''r\\d\n$<\xc3\xa9>"),               // sh -x
+           std::string("p@ss w/\"o'\"'\"'r\\d\n$<\xc3\xa9>"),             // shlex.quote
+           std::string("p@ss w/\\\"o'r\\\\d\n\\$<\xc3\xa9>"),             // between double quotes
+           std::string("p@ss w/\"o\\'r\\\\d\\n$<\xc3\xa9>"),              // $'...'
            Base64(secret),
            Base64(secret + "\n"),
        }) {

@@ -99,6 +99,28 @@ TEST_F(AuditLogTest, TheFileIsPrivateAndItsSizeIsLimited) {
   EXPECT_FALSE(Lines("audit.log.1").empty());
 }
 
+TEST_F(AuditLogTest, TextsAreCutAndThatIsSaid) {
+  AuditLog log({.file = folder_ / "audit.log"});
+  const std::string longest(500, 'x');
+  log.KeysChanged(longest);
+  log.KeysChanged(longest + "y");
+  const auto lines = Lines();
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_EQ(lines[0]["about"], longest);
+  const std::string cut = lines[1]["about"];
+  EXPECT_LE(cut.size(), longest.size());
+  EXPECT_THAT(cut, HasSubstr("bytes left out"));
+}
+
+TEST_F(AuditLogTest, WhatWaitsForAnAnswerIsLimited) {
+  AuditLog log({.file = folder_ / "audit.log"});
+  for (std::uint64_t request = 1; request <= 10'001; ++request) log.Asked(PeerId{1}, &ann_, SubmitOf(request, "job"));
+  log.Answered(PeerId{1}, AnswerOf(10'001));
+  EXPECT_THAT(Lines(), IsEmpty());
+  log.Answered(PeerId{1}, AnswerOf(10'000));
+  EXPECT_THAT(Lines(), SizeIs(1));
+}
+
 TEST_F(AuditLogTest, AnotherLifeGoesOnInTheSameFile) {
   for (const char* line : {"a", "b"}) AuditLog({.file = folder_ / "audit.log"}).KeysChanged(line);
   EXPECT_THAT(Lines(), SizeIs(2));

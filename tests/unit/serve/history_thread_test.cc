@@ -172,6 +172,25 @@ TEST_F(HistoryThreadTest, TroubleIsSaidAndWaitedOutAndLosesNothing) {
   EXPECT_THAT(Kept(), ElementsAre(2, 1));
 }
 
+TEST_F(HistoryThreadTest, OfTooManyThatWaitTheOldestAreLeftToTheJournal) {
+  HistoryThread& thread = Begin();
+  thread.Take(WholeRun(1, 1000));
+  EXPECT_THAT(Kept(), ElementsAre(1));
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  constexpr std::uint32_t kMost = 1000;
+  for (std::uint32_t n = 2; n < 2 + kMost; ++n) thread.Take(WholeRun(n, 1000 + n));
+  EXPECT_TRUE(Hears([](const HistoryNews& news) { return news.waiting == kMost; })) << "so many may wait";
+  thread.Take(WholeRun(2 + kMost, 9000));
+  ASSERT_EQ(Kept().front(), 1u);  // answered after that was taken
+  ASSERT_EQ(sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_TRUE(Hears([](const HistoryNews& news) { return news.trouble.ok() && news.waiting == 0; }));
+  sqlite3_close(other);
+  EXPECT_EQ(Ask(QueryKind::kPastTasks, RunNo(2)).code, 5) << "one more than may wait, so the oldest had to go";
+  for (const std::uint32_t n : {3u, 2 + kMost}) EXPECT_EQ(Ask(QueryKind::kPastTasks, RunNo(n)).code, 0) << n;
+}
+
 TEST_F(HistoryThreadTest, ADamagedFileIsPutAsideAndTheJournalFillsTheNewOne) {
   std::ofstream(file_) << std::string(8192, 'x');
   HistoryThread& thread = Make();

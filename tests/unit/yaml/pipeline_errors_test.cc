@@ -80,7 +80,7 @@ TEST(PipelineErrorsTest, A14_Modules) {
       {"m: {run: x, requires: {toolz: [a]}}",
        "p.yaml:2:26: unknown key 'toolz' in 'requires' of module 'm'; did you mean 'tools'?"},
       {"m: {run: x, requires: {cpus: -1}}",
-       "p.yaml:2:32: 'cpus' of 'requires' of module 'm' is -1; allowed are 0 to 65536"},
+       "p.yaml:2:32: 'cpus' of 'requires' of module 'm' is -1; allowed are 0 to 4096"},
       {"m: {run: x, requires: {memory: lots}}",
        "p.yaml:2:34: 'memory' of 'requires' of module 'm': 'lots' is not a size; write e.g. 4096, 64KiB, 100MiB, "
        "2GiB"},
