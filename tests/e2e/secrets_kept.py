@@ -99,10 +99,10 @@ def A41_a_secret_is_seen_by_its_task_alone(fleet):
         if not end:
             result = fleet.json("result", "--run", run, f"leak{number}")
             assert result == {"token": "***", "list": ["***"]}, result
-        wait_for("the run in the history",
-                 lambda at=run: fleet.ctl("report", at, "--data-dir", str(fleet.dir / "data"), code=None).returncode == 0)
+        report = ("report", run, "--data-dir", str(fleet.dir / "data"))
+        wait_for("the run in the history", lambda what=report: fleet.ctl(*what, code=None).returncode == 0)
         for form in ("--json", "--html", "--junit", "--trace"):
-            said.append(fleet.ctl("report", run, form, "--data-dir", str(fleet.dir / "data")).stdout)
+            said.append(fleet.ctl(*report, form).stdout)
         said.append(fleet.ctl("runs", "--json").stdout)
     broker.terminate()
     wait_for("the end of the broker", lambda: broker.poll() is not None)
@@ -119,8 +119,11 @@ def A41_a_secret_that_cannot_be_had_is_said_and_not_tried_again(fleet):
     fleet.start_broker()
     fleet.start_workers("w1", args=("--secrets-dir", str(secrets)))
     for name, why in (("absent", f"there is no file {secrets}/absent"), ("open", "chmod 600")):
-        run = fleet.submit("name: x\nmodules: {a: {retry_on: transient, retries: 3, secrets: {A: %s}, run: touch ran}}\n"
-                           % name)
+        run = fleet.submit(f"""
+name: x
+modules:
+  a: {{retry_on: transient, retries: 3, secrets: {{A: {name}}}, run: touch ran}}
+""")
         assert fleet.wait_run(run)["state"] == "failed"
         task = fleet.json("tasks", run)[0]
         assert why in task["failure"]["message"] and task["failure"]["try"] == 1, task
