@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -60,20 +61,21 @@ void RemoveScratchThat(const std::function<bool(std::string_view)>& matches) {
   }
 }
 
-// Signals until nothing matches any more: a process may have started another since it was listed.
+// Signals until nothing matches any more: a process may have started another since it was listed. One that takes its
+// time to die is signalled again, and counts once.
 int KillWhile(const std::function<bool(const ProcessInfo&)>& matches) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-  int signalled = 0;
+  std::set<pid_t> signalled;
   for (bool found = true; found && std::chrono::steady_clock::now() < until;) {
     found = false;
     for (const ProcessInfo& process : AllProcesses()) {
       if (process.pid == getpid() || !process.alive() || !matches(process)) continue;
       found = true;
-      if (SignalProcess(process.pid, process.start_time, SIGKILL)) ++signalled;
+      if (SignalProcess(process.pid, process.start_time, SIGKILL)) signalled.insert(process.pid);
     }
     if (found) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return signalled;
+  return static_cast<int>(signalled.size());
 }
 
 bool IsOrphanMark(const std::string& mark, unsigned long long our_namespace) {
