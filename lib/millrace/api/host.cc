@@ -108,6 +108,7 @@ class ModuleHost {
     SetListener(&output);
     SlotDone done = RunIn(execute, output);
     SetListener(nullptr);
+    output.End();  // of what came behind the module's
     output_.Flush();
     {
       const std::lock_guard lock(mutex_);

@@ -8,7 +8,6 @@
 #include <exception>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <typeinfo>
 #include <vector>
@@ -99,11 +98,12 @@ Ended Execute(const Registry& registry, const SlotExecute& execute, std::stop_to
   return ended;
 }
 
-std::optional<exec::Masks> MasksOf(const SlotExecute& execute) {
-  if (execute.secrets.empty()) return std::nullopt;
+// nullptr: it has none.
+std::shared_ptr<const exec::Masks> MasksOf(const SlotExecute& execute) {
+  if (execute.secrets.empty()) return nullptr;
   std::vector<std::string> values;
   for (const auto& [variable, value] : execute.secrets) values.push_back(value);
-  return exec::Masks(values);
+  return std::make_shared<const exec::Masks>(values);
 }
 
 }  // namespace
@@ -112,9 +112,9 @@ SlotDone RunSlot(const Registry& registry, const SlotExecute& execute, std::stop
   SlotDone done;
   done.attempt = execute.attempt;
   const auto started = std::chrono::steady_clock::now();
-  const std::optional<exec::Masks> masks = MasksOf(execute);
-  if (masks) output.Mask(*masks);
-  Ended ended = Execute(registry, execute, stop, output, masks ? &*masks : nullptr);
+  const std::shared_ptr<const exec::Masks> masks = MasksOf(execute);
+  if (masks) output.Mask(masks);
+  Ended ended = Execute(registry, execute, stop, output, masks.get());
   done.execution = std::chrono::steady_clock::now() - started;
   output.Settle();
   output.End();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/api/task_output.h"
 
+#include <utility>
+
 #include "millrace/api/failure_status.h"
 
 namespace millrace {
@@ -10,10 +12,11 @@ constexpr std::size_t kKeptBytes = 4096;
 
 }  // namespace
 
-void TaskOutput::Mask(const exec::Masks& masks) {
+void TaskOutput::Mask(std::shared_ptr<const exec::Masks> masks) {
   const std::lock_guard lock(mutex_);
-  out_.emplace(masks);
-  err_.emplace(masks);
+  masks_ = std::move(masks);
+  out_.emplace(*masks_);
+  err_.emplace(*masks_);
 }
 
 void TaskOutput::Write(std::string_view text, bool is_stderr) {

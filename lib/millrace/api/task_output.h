@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,8 +24,9 @@ class TaskOutput {
   TaskOutput(const TaskOutput&) = delete;
   TaskOutput& operator=(const TaskOutput&) = delete;
 
-  // From now on, until End, nothing that looks like a secret of `masks` gets out, which outlives this.
-  void Mask(const exec::Masks& masks);
+  // From now on nothing that looks like a secret of `masks` gets out: also not what comes behind the end of the module,
+  // from threads and children that it left.
+  void Mask(std::shared_ptr<const exec::Masks> masks);
   void Write(std::string_view text, bool is_stderr);
   // Hands on what was kept because a secret may begin so.
   void End();
@@ -41,7 +43,7 @@ class TaskOutput {
 
   mutable std::mutex mutex_;
   std::string tail_;
-  // One per stream, of masks that are the same.
+  std::shared_ptr<const exec::Masks> masks_;  // of the two streams
   std::optional<exec::MaskStream> out_;
   std::optional<exec::MaskStream> err_;
 };

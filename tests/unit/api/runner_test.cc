@@ -159,6 +159,20 @@ TEST(RunnerTest, A41_NoSecretGetsOut) {
   }
 }
 
+// What a thread or a child of the module prints behind its end.
+TEST(RunnerTest, A41_WhatIsPrintedAfterTheEndIsMaskedToo) {
+  SlotExecute execute = AttemptAt(Leak{"fail"});
+  execute.secrets = {{"TOKEN", "correct-horse-battery"}};
+  std::string printed;
+  TaskOutput output([&](std::string_view text, bool) { printed += text; });
+  RunSlot(All(), execute, {}, output);
+  printed.clear();
+  output.Write("late: correct-horse-", false);
+  output.Write("battery, correct", false);
+  output.End();
+  EXPECT_EQ(printed, "late: ***, correct");
+}
+
 TEST(RunnerTest, ASecretThatIsNotNamedIsNotThere) {
   SlotExecute execute = AttemptAt(Leak{"succeed"});
   execute.secrets = {{"TOKENS", "12345"}};
