@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/api/mask_value.h"
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,25 @@ struct Copier {
       if (!Value()) return false;
     }
     reader.Leave();
+    return true;
+  }
+  bool Entries(std::size_t count) {
+    std::set<std::string> masked_keys;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!(reader.Peek() == Type::kString ? Key(masked_keys) : Value()) || !Value()) return false;
+    }
+    reader.Leave();
+    return true;
+  }
+  // Two that are the same once they are masked would be one map that nobody reads.
+  bool Key(std::set<std::string>& masked_keys) {
+    std::string_view text;
+    if (!reader.ReadString(text)) return false;
+    std::string key = Masked(text);
+    if (key != text) {
+      for (int n = 2; !masked_keys.insert(key).second; ++n) key = Masked(text) + "-" + std::to_string(n);
+    }
+    writer.String(key);
     return true;
   }
   std::string Masked(std::string_view text) {
@@ -85,7 +105,7 @@ bool Copier::Value() {
       std::size_t count = 0;
       if (!reader.EnterMap(count)) return false;
       writer.MapHeader(count);
-      return Values(2 * count);
+      return Entries(count);
     }
     case Type::kNone:
     case Type::kExtension: break;

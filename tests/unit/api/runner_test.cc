@@ -107,7 +107,7 @@ struct Leak {
     // Cut in the middle, as a limit on output does.
     MILLRACE_ASSIGN_OR_RETURN(const CommandResult cut,
                               context.Shell("for i in 1 2 3 4 5 6 7 8 9; do echo $TOKEN; done", {.output_limit = 64}));
-    return Told{cut.output, Bytes("x" + secret), {{secret, {"y" + secret}}}};
+    return Told{cut.output, Bytes("x" + secret), {{secret, {"y" + secret}}, {"nobody says it", {"z"}}}};
   }
 };
 
@@ -152,6 +152,7 @@ TEST(RunnerTest, A41_NoSecretGetsOut) {
       EXPECT_THAT(told.text, AllOf(HasSubstr("***\n"), HasSubstr("***")));
       EXPECT_EQ(told.bytes.view(), "x***");
       EXPECT_EQ(told.by_name.at("***").at(0), "y***");
+      EXPECT_EQ(told.by_name.at("***-2").at(0), "z");
       EXPECT_EQ(told.number, 0.5);
     } else {
       EXPECT_THAT(failure.message + failure.output, HasSubstr("***")) << how;
