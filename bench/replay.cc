@@ -49,11 +49,11 @@ RunAccepted Accepted(std::int64_t tasks) {
   record.run = kRun;
   record.token = 1;
   record.submitted_unix_ms = kStart;
-  record.job.name = "replay";
-  record.job.modules.push_back({"noop", 0, "1"});
-  record.job.requirements.emplace_back();
-  record.job.policies.emplace_back();
-  for (std::int64_t i = 0; i < tasks; ++i) record.job.tasks.emplace_back().name = "noop-" + std::to_string(i);
+  record.job.Edit().name = "replay";
+  record.job.Edit().modules.push_back({"noop", 0, "1"});
+  record.job.Edit().requirements.emplace_back();
+  record.job.Edit().policies.emplace_back();
+  for (std::int64_t i = 0; i < tasks; ++i) record.job.Edit().tasks.emplace_back().name = "noop-" + std::to_string(i);
   return record;
 }
 

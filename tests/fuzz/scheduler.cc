@@ -12,6 +12,7 @@
 #include "millrace/wire/frame.h"
 #include "tests/fuzz/choices.h"
 #include "tests/fuzz/judge.h"
+#include "tests/support/unfold.h"
 
 using namespace millrace;
 
@@ -291,7 +292,7 @@ void World::Step(sched::Event event) {
   sched::Actions actions;
   broker_->Step(now_, std::move(event), actions);
   fuzz::Require(broker_->CheckInvariants(), "the broker's tables disagree");
-  for (const sched::Action& action : actions) Perform(action);
+  for (const sched::Action& action : testing::Unfolded(std::move(actions))) Perform(action);
   fuzz::Require(broker_->Remembers().peers <= peers_.size(), "a connection that is gone is remembered");
 }
 

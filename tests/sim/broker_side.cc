@@ -8,6 +8,7 @@
 #include "millrace/store/squash.h"
 #include "millrace/wire/record_frame.h"
 #include "tests/support/print.h"
+#include "tests/support/unfold.h"
 #include "world.h"
 
 namespace millrace::sim {
@@ -108,6 +109,7 @@ void World::StepBroker(sched::Event event) {
   const Instant now = broker_clock_.Local(time_.now());
   leases_.Hears(event, now);
   broker_->Step(now, std::move(event), actions);
+  actions = testing::Unfolded(std::move(actions));
   Judge(actions, now);
   Write(actions);
   if (doom_ > 0 && Faulty() && --doom_ == 0) {  // dies when it has done a part of that
@@ -181,7 +183,7 @@ void World::Write(sched::Actions& actions) {
   for (sched::Action& action : actions) {
     auto* append = std::get_if<sched::Append>(&action.body);
     if (append == nullptr) continue;
-    position = release_.NextPosition();
+    position = release_.Advance(1);
     if (trace_) Say("    #" + std::to_string(oracle_.journal().size() + 1) + " " + testing::Print(append->record));
     Mix(append->record.index() + 1000);
     const bool commanded =

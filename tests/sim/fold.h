@@ -32,7 +32,7 @@ struct FoldedTask {
 };
 
 struct FoldedRun {
-  JobSpec job;
+  Shared<JobSpec> job;
   std::uint64_t token = 0;
   bool cancelled = false;
   bool failed = false;
@@ -41,9 +41,9 @@ struct FoldedRun {
   std::int64_t ended_unix_ms = 0;
   std::vector<FoldedTask> tasks;
 
-  const Policy& PolicyOf(std::uint32_t task) const { return job.policies[job.tasks[task].policy]; }
+  const Policy& PolicyOf(std::uint32_t task) const { return job->policies[job->tasks[task].policy]; }
   bool Good(std::uint32_t task) const { return IsGood(tasks[task].outcome) || tasks[task].ignored; }
-  bool Stopping() const { return cancelled || (failed && job.fail_mode == FailMode::kFailFast); }
+  bool Stopping() const { return cancelled || (failed && job->fail_mode == FailMode::kFailFast); }
 };
 
 class Fold {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -32,7 +33,13 @@ class Judge {
 
   void Take(const JournalLine& line) {
     at_ = line.position;
-    std::visit([this](const auto& record) { On(record); }, line.record);
+    Unfold(line.record, [this](const Record& one) {
+      std::visit(
+          [this]<class R>(const R& record) {
+            if constexpr (!std::is_same_v<R, TasksAssigned> && !std::is_same_v<R, TasksSucceeded>) On(record);
+          },
+          one);
+    });
   }
   void Finish(const std::set<std::string>& may_fail);
 
@@ -66,7 +73,7 @@ class Judge {
 
 void Judge::On(const RunAccepted& record) {
   if (job_ != nullptr) return Order("a run was accepted a second time");
-  job_ = verdict_.job = &record.job;
+  job_ = verdict_.job = &*record.job;
   run_ = record.run;
   tasks_.resize(job_->tasks.size());
 }
@@ -210,7 +217,7 @@ JournalVerdict JudgeJournal(std::span<const JournalLine> lines, const std::set<s
   JournalVerdict verdict;
   for (const JournalLine& line : lines) {
     const auto* accepted = std::get_if<RunAccepted>(&line.record);
-    if (accepted != nullptr && verdict.committed.empty()) verdict.committed.resize(accepted->job.tasks.size());
+    if (accepted != nullptr && verdict.committed.empty()) verdict.committed.resize(accepted->job->tasks.size());
   }
   Judge judge(verdict);
   for (const JournalLine& line : lines) judge.Take(line);

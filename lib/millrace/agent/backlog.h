@@ -6,9 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,16 +32,19 @@ struct Queued {
   std::vector<Needed> needs;
 };
 
+// What waits, a lane and a slot hand it to each other: it stays where it is.
+using QueuedPtr = std::unique_ptr<Queued>;
+
 class Backlog {
  public:
-  void Push(Queued queued);
+  void Push(QueuedPtr queued);
   bool Holds(AttemptId attempt) const { return places_.contains(attempt); }
-  std::optional<Queued> Take(AttemptId attempt);
+  QueuedPtr Take(AttemptId attempt);  // null: it is not here
   // The head of the line of attempts that take cpus (or of the other one), nullptr when it is empty.
   const Queued* Front(bool takes_cpus) const;
   // `arrival`: its place, for Restore.
-  Queued PopFront(bool takes_cpus, std::uint64_t* arrival = nullptr);
-  void Restore(Queued queued, std::uint64_t arrival);
+  QueuedPtr PopFront(bool takes_cpus, std::uint64_t* arrival = nullptr);
+  void Restore(QueuedPtr queued, std::uint64_t arrival);
 
   bool empty() const { return places_.empty(); }
   std::size_t size() const { return places_.size(); }
@@ -52,13 +54,19 @@ class Backlog {
   absl::Status CheckInvariants() const;
 
  private:
-  using Line = std::map<std::uint64_t, Queued>;  // by arrival
+  struct Waiting {
+    std::uint64_t arrival = 0;
+    QueuedPtr queued;  // null: it was taken
+  };
+  using Line = std::deque<Waiting>;  // by arrival; the first one is never null
   struct Place {
     bool takes_cpus = true;
     std::uint64_t arrival = 0;
   };
 
   Line& LineOf(bool takes_cpus) { return takes_cpus ? wide_ : weightless_; }
+  static Line::iterator From(Line& line, std::uint64_t arrival);
+  static void Trim(Line& line);
 
   Line wide_;
   Line weightless_;

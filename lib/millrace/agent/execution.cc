@@ -27,7 +27,7 @@ void Agent::State::StartQueued() {
     while (const Queued* head = backlog.Front(takes_cpus)) {
       const auto index = slots.FreeFor(slots.Clamp(head->assignment.cpus));
       if (index.has_value()) {
-        Launch(*index, backlog.PopFront(takes_cpus));
+        Launch(*index, *backlog.PopFront(takes_cpus));
       } else if (!takes_cpus || !LineUp(*head)) {
         break;
       }
@@ -35,7 +35,7 @@ void Agent::State::StartQueued() {
   }
 }
 
-void Agent::State::Launch(std::uint32_t index, Queued queued) {
+void Agent::State::Launch(std::uint32_t index, const Queued& queued) {
   slots.Occupy(index, queued.assignment.attempt, slots.Clamp(queued.assignment.cpus));
   Seat(index, queued);
   Act(StartOf(index, queued));
@@ -105,8 +105,8 @@ bool Agent::State::LineUp(const Queued& head) {
   }
   if (best == slots.size()) return false;
   std::uint64_t arrival = 0;
-  Queued queued = backlog.PopFront(true, &arrival);
-  Act(StartOf(best, queued));
+  QueuedPtr queued = backlog.PopFront(true, &arrival);
+  Act(StartOf(best, *queued));
   lanes.Push(best, std::move(queued), arrival);
   return true;
 }
@@ -116,8 +116,8 @@ void Agent::State::Advance(std::uint32_t index) {
   slots.Free(index);
   std::optional<Lined> next = lanes.PopFront(index);
   if (!next.has_value()) return;
-  slots.Occupy(index, next->queued.assignment.attempt, 1);
-  Seat(index, next->queued);
+  slots.Occupy(index, next->queued->assignment.attempt, 1);
+  Seat(index, *next->queued);
   Slot& slot = slots[index];
   switch (next->wish) {
     case Wish::kNone:
@@ -164,7 +164,7 @@ void Agent::State::OnUnstarted(std::uint32_t index, AttemptId attempt) {
 }
 
 void Agent::State::Unline(Lined lined) {
-  const AttemptId attempt = lined.queued.assignment.attempt;
+  const AttemptId attempt = lined.queued->assignment.attempt;
   switch (lined.wish) {
     case Wish::kCancel:
       return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kCancelled, "cancelled before it started");

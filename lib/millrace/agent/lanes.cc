@@ -23,8 +23,8 @@ bool Lanes::HasRoom(std::uint32_t slot) const {
          static_cast<double>(lane.line.size() + 1) * lane.service_ns <= static_cast<double>(kLaneWork.count());
 }
 
-void Lanes::Push(std::uint32_t slot, Queued queued, std::uint64_t arrival) {
-  slot_of_.emplace(queued.assignment.attempt, slot);
+void Lanes::Push(std::uint32_t slot, QueuedPtr queued, std::uint64_t arrival) {
+  slot_of_.emplace(queued->assignment.attempt, slot);
   lanes_[slot].line.push_back({.queued = std::move(queued), .arrival = arrival, .wish = Wish::kNone});
   ++lanes_[slot].waiting;
 }
@@ -35,7 +35,7 @@ std::optional<Lined> Lanes::PopFront(std::uint32_t slot) {
   Lined front = std::move(lane.line.front());
   lane.line.pop_front();
   if (front.wish == Wish::kNone) --lane.waiting;
-  slot_of_.erase(front.queued.assignment.attempt);
+  slot_of_.erase(front.queued->assignment.attempt);
   return front;
 }
 
@@ -44,13 +44,13 @@ Lined* Lanes::Find(AttemptId attempt) {
   if (found == slot_of_.end()) return nullptr;
   std::deque<Lined>& line = lanes_[found->second].line;
   const auto at = std::find_if(line.begin(), line.end(),
-                               [attempt](const Lined& lined) { return lined.queued.assignment.attempt == attempt; });
+                               [attempt](const Lined& lined) { return lined.queued->assignment.attempt == attempt; });
   return &*at;
 }
 
 std::vector<AttemptId> Lanes::Attempts(std::uint32_t slot) const {
   std::vector<AttemptId> attempts;
-  for (const Lined& lined : lanes_[slot].line) attempts.push_back(lined.queued.assignment.attempt);
+  for (const Lined& lined : lanes_[slot].line) attempts.push_back(lined.queued->assignment.attempt);
   return attempts;
 }
 
@@ -58,7 +58,7 @@ std::vector<AttemptId> Lanes::Attempts() const {
   std::vector<AttemptId> attempts;
   if (slot_of_.empty()) return attempts;
   for (const Lane& lane : lanes_) {
-    for (const Lined& lined : lane.line) attempts.push_back(lined.queued.assignment.attempt);
+    for (const Lined& lined : lane.line) attempts.push_back(lined.queued->assignment.attempt);
   }
   return attempts;
 }
@@ -66,7 +66,7 @@ std::vector<AttemptId> Lanes::Attempts() const {
 Lined Lanes::Take(AttemptId attempt) {
   Lane& lane = lanes_[slot_of_.extract(attempt).mapped()];
   const auto at = std::find_if(lane.line.begin(), lane.line.end(),
-                               [attempt](const Lined& lined) { return lined.queued.assignment.attempt == attempt; });
+                               [attempt](const Lined& lined) { return lined.queued->assignment.attempt == attempt; });
   Lined taken = std::move(*at);
   lane.line.erase(at);
   if (taken.wish == Wish::kNone) --lane.waiting;
@@ -80,9 +80,9 @@ absl::Status Lanes::CheckInvariants() const {
     for (const Lined& one : lanes_[slot].line) {
       ++lined;
       waiting += one.wish == Wish::kNone;
-      const auto found = slot_of_.find(one.queued.assignment.attempt);
+      const auto found = slot_of_.find(one.queued->assignment.attempt);
       if (found == slot_of_.end() || found->second != slot) {
-        return Internal("attempt %d stands in lane %d and is not found there", one.queued.assignment.attempt.value,
+        return Internal("attempt %d stands in lane %d and is not found there", one.queued->assignment.attempt.value,
                         slot);
       }
     }

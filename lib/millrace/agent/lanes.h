@@ -29,7 +29,7 @@ enum class Wish : std::uint8_t {
 };
 
 struct Lined {
-  Queued queued;
+  QueuedPtr queued;
   std::uint64_t arrival = 0;  // its place in the backlog
   Wish wish = Wish::kNone;
 };
@@ -41,7 +41,7 @@ class Lanes {
   // Of what was measured: how long an attempt takes in this slot.
   void Measure(std::uint32_t slot, Duration execution);
   bool HasRoom(std::uint32_t slot) const;
-  void Push(std::uint32_t slot, Queued queued, std::uint64_t arrival);
+  void Push(std::uint32_t slot, QueuedPtr queued, std::uint64_t arrival);
   std::optional<Lined> PopFront(std::uint32_t slot);
   Lined Take(AttemptId attempt);  // which must be here
 

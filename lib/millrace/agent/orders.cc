@@ -28,7 +28,7 @@ void Agent::State::OnAssign(Assign assign) {
   for (Assignment& task : tasks) Accept(assign, std::move(task));
 }
 
-void Agent::State::Accept(const Assign& assign, Assignment task) {
+void Agent::State::Accept(const Assign& assign, Assignment&& task) {
   const AttemptId attempt = task.attempt;
   if (!attempt.valid()) return Tell(Severity::kError, "the broker assigned '" + task.name + "' without an attempt");
   if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt)) return;
@@ -44,12 +44,12 @@ void Agent::State::Accept(const Assign& assign, Assignment task) {
                                            assign.modules.size(), task.policy, assign.policies.size()));
   }
   const Policy& policy = assign.policies[task.policy];
-  Queued queued;
-  queued.module = assign.modules[task.module].name;
-  queued.timeout = policy.timeout;
-  queued.in_process = policy.isolation == Isolation::kInProcess && !config.hosts_only;
-  queued.memory_limit = policy.memory_limit;
-  queued.secrets = policy.secrets;
+  auto queued = std::make_unique<Queued>();
+  queued->module = assign.modules[task.module].name;
+  queued->timeout = policy.timeout;
+  queued->in_process = policy.isolation == Isolation::kInProcess && !config.hosts_only;
+  queued->memory_limit = policy.memory_limit;
+  queued->secrets = policy.secrets;
   for (const Need& need : task.needs) {
     const auto datum = data.find(TaskRef{.run = task.task.run, .index = need.task});
     if (datum == data.end()) {
@@ -57,16 +57,16 @@ void Agent::State::Accept(const Assign& assign, Assignment task) {
           attempt, ReportKind::kFinished, Outcome::kFailed,
           absl::StrFormat("the result of task %d, which it depends on, did not come to this worker", need.task), true);
     }
-    queued.needs.push_back({.datum = datum->second, .parameter = need.parameter});
+    queued->needs.push_back({.datum = datum->second, .parameter = need.parameter});
   }
   task.needs.clear();
-  queued.assignment = std::move(task);
+  queued->assignment = std::move(task);
   backlog.Push(std::move(queued));
 }
 
 void Agent::State::OnCancel(const Cancel& cancel) {
   for (const AttemptId attempt : cancel.attempts) {
-    if (backlog.Take(attempt).has_value()) {
+    if (backlog.Take(attempt) != nullptr) {
       ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kCancelled, "cancelled before it started");
     } else if (lanes.Holds(attempt)) {
       Withdraw_(attempt, Wish::kCancel);
@@ -78,14 +78,14 @@ void Agent::State::OnCancel(const Cancel& cancel) {
 
 void Agent::State::OnTakeBack(const TakeBack& take_back) {
   for (const AttemptId attempt : take_back.attempts) {
-    if (backlog.Take(attempt).has_value()) ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+    if (backlog.Take(attempt) != nullptr) ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
     if (lanes.Holds(attempt)) Withdraw_(attempt, Wish::kReturn);
   }
 }
 
 // The broker says that this attempt is not ours: its end interests nobody.
 void Agent::State::Disown(AttemptId attempt) {
-  if (backlog.Take(attempt).has_value()) {
+  if (backlog.Take(attempt) != nullptr) {
     ++counts.given_up;
   } else if (lanes.Holds(attempt)) {
     Withdraw_(attempt, Wish::kDisown);

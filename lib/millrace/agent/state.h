@@ -132,7 +132,7 @@ struct Agent::State {
   // orders.cc: what the broker wants
   bool TakeOrder(SessionId session, std::uint64_t number);
   void OnAssign(Assign assign);
-  void Accept(const Assign& assign, Assignment task);
+  void Accept(const Assign& assign, Assignment&& task);
   void OnCancel(const Cancel& cancel);
   void OnTakeBack(const TakeBack& take_back);
   void Disown(AttemptId attempt);
@@ -142,7 +142,7 @@ struct Agent::State {
   // execution.cc: what the slots do
   bool MayStart() const;
   void StartQueued();
-  void Launch(std::uint32_t index, Queued queued);
+  void Launch(std::uint32_t index, const Queued& queued);
   bool LineUp(const Queued& head);
   void Seat(std::uint32_t index, const Queued& queued);
   Start StartOf(std::uint32_t index, const Queued& queued) const;

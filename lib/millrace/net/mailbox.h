@@ -19,9 +19,15 @@ class Mailbox {
   void Push(T item) {
     const std::lock_guard lock(mutex_);
     items_.push_back(std::move(item));
-    // One signal per filling: the reader takes all there is. Under the lock, so that "signalled" is "not empty", and a
-    // reader who finds nothing needs no system call.
-    if (items_.size() == 1) wakeup_.Signal();
+    Signal();
+  }
+
+  // Wakes nobody: for those that come often, by a writer who sees to it that the reader looks soon. Signalled with the
+  // next Push, or once `limit` items wait.
+  void PushQuietly(T item, std::size_t limit) {
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+    if (items_.size() >= limit) Signal();
   }
 
   // False, and nothing taken, when `limit` items wait already.
@@ -29,7 +35,7 @@ class Mailbox {
     const std::lock_guard lock(mutex_);
     if (items_.size() >= limit) return false;
     items_.push_back(std::move(item));
-    if (items_.size() == 1) wakeup_.Signal();
+    Signal();
     return true;
   }
 
@@ -39,7 +45,7 @@ class Mailbox {
     {
       const std::lock_guard lock(mutex_);
       if (items_.empty()) return 0;
-      wakeup_.Drain();
+      if (std::exchange(signalled_, false)) wakeup_.Drain();
       taken.swap(items_);
     }
     if (out.empty()) {
@@ -53,7 +59,14 @@ class Mailbox {
   int fd() const { return wakeup_.fd(); }  // readable while something waits
 
  private:
+  // One signal per filling: the reader takes all there is. Under the lock, so that a reader who finds nothing needs no
+  // system call.
+  void Signal() {
+    if (!std::exchange(signalled_, true)) wakeup_.Signal();
+  }
+
   Wakeup wakeup_;
+  bool signalled_ = false;
   std::mutex mutex_;
   std::vector<T> items_;
 };

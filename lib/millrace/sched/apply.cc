@@ -2,6 +2,7 @@
 // Durable changes, one function per record. Step and replay both come through here; a record that makes no sense where
 // it stands (its task has ended, its run is unknown) changes nothing.
 #include <algorithm>
+#include <utility>
 
 #include "millrace/base/status.h"
 #include "millrace/sched/core.h"
@@ -25,10 +26,10 @@ void Core::Apply(const Record& record, JournalPosition at) {
 
 void Core::ApplyRecord(const RunAccepted& record) {
   if (run_index_.contains(record.run)) return;
-  absl::StatusOr<JobGraph> graph = BuildGraph(record.job);
+  absl::StatusOr<JobGraph> graph = graph_ ? *std::exchange(graph_, std::nullopt) : BuildGraph(*record.job);
   if (!graph.ok()) return;
   auto run = std::make_unique<Run>();
-  const auto n = static_cast<std::uint32_t>(record.job.tasks.size());
+  const auto n = static_cast<std::uint32_t>(record.job->tasks.size());
   run->id = record.run;
   run->slot = static_cast<std::uint32_t>(runs_.size());
   run->job = record.job;
@@ -62,25 +63,37 @@ void Core::ApplyRecord(const RunAccepted& record) {
 
 void Core::ApplyRecord(const TaskAssigned& record) {
   Run* run = FindRun(record.task.run);
-  if (run == nullptr || record.task.index >= run->tasks.size()) return;
-  const std::uint32_t task = record.task.index;
-  if (run->tasks.phase[task] == Phase::kEnded) return;
-  run->last_at = at_;
-  if (EpochOf(record.attempt.value) == config_.epoch) {
-    next_attempt_ = std::max(next_attempt_, static_cast<std::uint32_t>(record.attempt.value));
-  }
-  if (run->tasks.attempt[task] != kNone) RemoveHeld(run->tasks.attempt[task]);
+  if (run == nullptr) return;
+  const Instant assigned = started_ || record.assigned_unix_ms == 0 ? now_ : AtUnixMs(record.assigned_unix_ms);
+  ApplyAssigned(*run, record.task.index, record.attempt, NameIndex(record.worker), assigned);
+}
+
+void Core::ApplyRecord(const TasksAssigned& record) {
+  Run* run = FindRun(record.run);
+  if (run == nullptr) return;
   const std::uint32_t worker = NameIndex(record.worker);
+  const Instant assigned = started_ || record.assigned_unix_ms == 0 ? now_ : AtUnixMs(record.assigned_unix_ms);
+  for (std::size_t row = 0; row < record.tasks.size(); ++row) {
+    ApplyAssigned(*run, record.tasks[row], record.AttemptOf(row), worker, assigned);
+  }
+}
+
+void Core::ApplyAssigned(Run& run, std::uint32_t task, AttemptId id, std::uint32_t worker, Instant assigned) {
+  TaskTable& tasks = run.tasks;
+  if (task >= tasks.size() || tasks.phase[task] == Phase::kEnded) return;
+  run.last_at = at_;
+  if (EpochOf(id.value) == config_.epoch) next_attempt_ = std::max(next_attempt_, static_cast<std::uint32_t>(id.value));
+  if (tasks.attempt[task] != kNone) RemoveHeld(tasks.attempt[task]);
   Attempt attempt;
-  attempt.id = record.attempt;
-  attempt.task = {run->slot, task};
+  attempt.id = id;
+  attempt.task = {run.slot, task};
   attempt.worker = worker;
-  attempt.assigned = started_ || record.assigned_unix_ms == 0 ? now_ : AtUnixMs(record.assigned_unix_ms);
-  run->tasks.attempt[task] = attempts_.Add(attempt);
-  run->tasks.worker[task] = worker;
-  run->tasks.started[task] = Duration(-1);
-  ++run->tasks.tries[task];
-  SetPhase(*run, task, Phase::kAssigned);
+  attempt.assigned = assigned;
+  tasks.attempt[task] = attempts_.Add(attempt);
+  tasks.worker[task] = worker;
+  tasks.started[task] = Duration(-1);
+  ++tasks.tries[task];
+  SetPhase(run, task, Phase::kAssigned);
 }
 
 void Core::ApplyRecord(const AttemptEnded& record) {
@@ -110,27 +123,34 @@ void Core::ApplyRecord(const AttemptEnded& record) {
   ListPending(*run, task);
 }
 
+void Core::ApplyEnd(Run& run, std::uint32_t task, Outcome outcome, Duration execution, std::int64_t started_unix_ms,
+                    std::int64_t ended_unix_ms) {
+  TaskTable& tasks = run.tasks;
+  run.last_at = at_;
+  if (tasks.attempt[task] != kNone) RemoveHeld(tasks.attempt[task]);
+  tasks.outcome[task] = outcome;
+  tasks.execution[task] = execution;
+  tasks.ended_at[task] = at_;
+  if (started_) {
+    tasks.ended[task] = std::max(now_ - run.submitted, Duration::zero());
+  } else {
+    tasks.started[task] = OffsetOf(run, started_unix_ms);
+    tasks.ended[task] = OffsetOf(run, ended_unix_ms);
+  }
+  ++run.by_outcome[static_cast<std::size_t>(outcome)];
+  --run.open;
+}
+
 void Core::ApplyRecord(const TaskEnded& record) {
   Run* run = FindRun(record.task.run);
   if (run == nullptr || record.task.index >= run->tasks.size()) return;
   const std::uint32_t task = record.task.index;
-  TaskTable& tasks = run->tasks;
-  if (tasks.phase[task] == Phase::kEnded) return;
-  run->last_at = at_;
-  if (tasks.attempt[task] != kNone) RemoveHeld(tasks.attempt[task]);
-  tasks.outcome[task] = record.outcome;
-  tasks.execution[task] = record.execution;
-  tasks.ended_at[task] = at_;
-  if (started_) {
-    tasks.ended[task] = std::max(now_ - run->submitted, Duration::zero());
-  } else {
-    tasks.started[task] = OffsetOf(*run, record.started_unix_ms);
-    tasks.ended[task] = OffsetOf(*run, record.ended_unix_ms);
-  }
+  if (run->tasks.phase[task] == Phase::kEnded) return;
+  ApplyEnd(*run, task, record.outcome, record.execution, record.started_unix_ms, record.ended_unix_ms);
   const Policy& policy = run->PolicyOf(task);
   const bool failure = IsFailure(record.outcome);
   const bool ignored = failure && policy.ignore_failure;
-  tasks.Set(task, TaskFlag::kIgnored, ignored);
+  run->tasks.Set(task, TaskFlag::kIgnored, ignored);
   if (record.result.size > 0 || !record.result.bytes.empty()) run->results[task] = record.result;
   if (failure || !record.reason.empty()) {
     Story& story = run->stories[task];
@@ -144,11 +164,23 @@ void Core::ApplyRecord(const TaskEnded& record) {
     }
     run->failed = true;
   }
-  ++run->by_outcome[static_cast<std::size_t>(record.outcome)];
   if (ignored) ++run->ignored;
-  --run->open;
   SetPhase(*run, task, Phase::kEnded);
   ReleaseDependants(*run, task, IsGood(record.outcome) || ignored);
+}
+
+void Core::ApplyRecord(const TasksSucceeded& record) {
+  Run* run = FindRun(record.run);
+  if (run == nullptr) return;
+  for (std::size_t i = 0; i < record.rows.size(); ++i) {
+    const TasksSucceeded::Row& row = record.rows[i];
+    if (row.task >= run->tasks.size() || run->tasks.phase[row.task] == Phase::kEnded) continue;
+    ApplyEnd(*run, row.task, Outcome::kSucceeded, row.execution, row.started_unix_ms, record.ended_unix_ms);
+    const Payload& result = record.ResultOf(i);
+    if (result.size > 0 || !result.bytes.empty()) run->results[row.task] = result;
+    SetPhase(*run, row.task, Phase::kEnded);
+    ReleaseDependants(*run, row.task, true);
+  }
 }
 
 // Counts down both sides: what it needed may be forgotten, what needs it may run, or never will.

@@ -27,6 +27,7 @@ struct Attempt {
   bool direct = false;      // was never prefetched: its round trip can be measured
   bool cancel_asked = false;
   bool taking_back = false;
+  bool succeeded = false;  // it is among those that are committed together at the end of this report
 };
 
 class AttemptTable {

@@ -36,10 +36,14 @@ void Core::Accept(Submit& submit, Answer& answer, JournalPosition& after) {
     return refuse(InvalidArgument("the job with digest %s is not on the bulk plane", submit.job_digest->Hex()));
   }
   if (const absl::Status status = CheckJob(submit.job, config_.max_payload); !status.ok()) return refuse(status);
-  if (const absl::Status status = BuildGraph(submit.job).status(); !status.ok()) return refuse(status);
+  absl::StatusOr<JobGraph> graph = BuildGraph(submit.job);
+  if (!graph.ok()) return refuse(graph.status());
+  graph_ = *std::move(graph);
   const RunId id{EpochQualified(config_.epoch, next_run_ + 1)};
-  after = Commit(
-      RunAccepted{.run = id, .token = submit.token, .submitted_unix_ms = UnixMs(now_), .job = std::move(submit.job)});
+  after = Commit(RunAccepted{.run = id,
+                             .token = submit.token,
+                             .submitted_unix_ms = UnixMs(now_),
+                             .job = Shared<JobSpec>(std::move(submit.job))});
   Run& run = *FindRun(id);
   Activate(run);
   std::size_t workers = session_index_.size();

@@ -124,7 +124,8 @@ JournalPosition Core::Commit(Record record) {
   if (auto* ended = std::get_if<TaskEnded>(&record)) Bound(*ended);
   if (auto* ended = std::get_if<AttemptEnded>(&record)) Bound(*ended);
   Stamp(record);
-  Apply(record, ++position_);
+  position_ += PositionsOf(record);
+  Apply(record, position_);
   actions_->push_back({.after = 0, .body = Append{.record = std::move(record)}});
   return position_;
 }

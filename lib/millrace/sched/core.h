@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -70,6 +71,11 @@ class Core {
     kCrash,    // it died, or nobody knows
     kGoodbye,  // it said so
   };
+  // The class that is served next, and the best task of the others, which may not be overtaken.
+  struct Turn {
+    std::uint32_t capability = kNone;
+    std::optional<ReadyEntry> until{};
+  };
   using RoomKey = std::tuple<bool, std::int64_t, std::uint32_t>;       // not preferred, -free cpus, session
   using PrefetchKey = std::tuple<bool, std::uint64_t, std::uint32_t>;  // over target, load, session
 
@@ -97,11 +103,17 @@ class Core {
   // ---- apply.cc ----
   void ApplyRecord(const RunAccepted& record);
   void ApplyRecord(const TaskAssigned& record);
+  void ApplyRecord(const TasksAssigned& record);
   void ApplyRecord(const AttemptEnded& record);
   void ApplyRecord(const TaskEnded& record);
+  void ApplyRecord(const TasksSucceeded& record);
   void ApplyRecord(const RunCancelled& record);
   void ApplyRecord(const RunEnded& record);
   void ApplyRecord(const CrashForgiven& record);
+  void ApplyAssigned(Run& run, std::uint32_t task, AttemptId id, std::uint32_t worker, Instant assigned);
+  // What every end changes; `started_unix_ms` and `ended_unix_ms` are those of an earlier life.
+  void ApplyEnd(Run& run, std::uint32_t task, Outcome outcome, Duration execution, std::int64_t started_unix_ms,
+                std::int64_t ended_unix_ms);
   void ReleaseDependants(Run& run, std::uint32_t task, bool good);
   void SetPhase(Run& run, std::uint32_t task, Phase phase);
   void MarkChanged(Run& run, std::uint32_t task);
@@ -188,6 +200,7 @@ class Core {
   void TakeFinished(Session& session, Run& run, std::uint32_t task, const AttemptReport& report);
   void TakeFailure(Session& session, Run& run, std::uint32_t task, const AttemptReport& report);
   void TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report);
+  void CommitSuccesses();
   void GiveBack(Run& run, std::uint32_t task, Outcome outcome, bool pause);
 
   // ---- held.cc: what a worker holds ----
@@ -206,8 +219,9 @@ class Core {
   void Dispatch();
   void DispatchSolo(std::uint32_t capability);
   void ReleaseReservations();
-  void Assign(Session& session, std::uint32_t capability);
-  std::uint32_t PickClass(bool prefetch);
+  void Assign(Session& session, const Turn& turn, std::uint32_t most);
+  std::uint32_t ShareOf(const Session& session, std::uint32_t capability) const;
+  Turn PickClass(bool prefetch);
   std::uint32_t FindRoom(const Capability& capability, std::uint32_t index) const;
   std::uint32_t FindPrefetchRoom(const Capability& capability, std::uint32_t index) const;
   void Rebalance();
@@ -271,6 +285,9 @@ class Core {
   Actions* actions_ = nullptr;
   JournalPosition position_ = 0;  // of the newest Append
   JournalPosition at_ = 0;        // of the record being applied
+  std::optional<JobGraph> graph_;  // of the job that is accepted now
+  // Of the report being taken: its plain successes so far, in their order, which are committed together.
+  TasksSucceeded successes_;
 
   std::vector<std::unique_ptr<Run>> runs_;  // by slot; never reused
   std::map<RunId, std::uint32_t> run_index_;

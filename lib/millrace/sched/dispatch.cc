@@ -2,6 +2,7 @@
 // Who runs what. Workers with free slots first, the freest of them first, so that equal tasks spread; then prefetch, by
 // what each worker's measured speed asks for; then work is taken back from the loaded for those that idle.
 #include <algorithm>
+#include <utility>
 
 #include "millrace/sched/core.h"
 
@@ -20,36 +21,48 @@ void Core::Dispatch() {
   }
   for (const bool prefetch : {false, true}) {
     while (!(prefetch ? prefetch_room_.empty() : room_.empty())) {
-      const std::uint32_t index = PickClass(prefetch);
-      if (index == kNone) break;
-      Capability& capability = classes_[index];
-      const std::uint32_t worker = prefetch ? FindPrefetchRoom(capability, index) : FindRoom(capability, index);
+      const Turn turn = PickClass(prefetch);
+      if (turn.capability == kNone) break;
+      Capability& capability = classes_[turn.capability];
+      const std::uint32_t worker =
+          prefetch ? FindPrefetchRoom(capability, turn.capability) : FindRoom(capability, turn.capability);
       if (worker == kNone) {
         (prefetch ? capability.prefetch_blocked : capability.blocked) = true;
         continue;
       }
-      Assign(*sessions_[worker], index);
+      Session& session = *sessions_[worker];
+      Assign(session, turn, prefetch ? ShareOf(session, turn.capability) : 1);
     }
   }
 }
 
 // The class whose turn it is: few workers can serve it, then priority, path and age of its best task.
-std::uint32_t Core::PickClass(bool prefetch) {
+Core::Turn Core::PickClass(bool prefetch) {
   std::uint32_t best = kNone;
   const ReadyEntry* best_top = nullptr;
+  const ReadyEntry* second_top = nullptr;
   for (const std::uint32_t index : active_) {
     const Capability& capability = classes_[index];
     if (capability.key.solo || capability.servers == 0) continue;
     if (prefetch ? capability.prefetch_blocked || !capability.key.idempotent : capability.blocked) continue;
     const ReadyEntry* top = TopOf(index);
     if (top == nullptr) continue;
-    const bool better = best == kNone || capability.servers < classes_[best].servers ||
-                        (capability.servers == classes_[best].servers && GoesBefore(*top, *best_top));
-    if (!better) continue;
-    best = index;
-    best_top = top;
+    const bool fewer = best == kNone || capability.servers < classes_[best].servers;
+    const bool as_few = best != kNone && capability.servers == classes_[best].servers;
+    if (fewer) {
+      best = index;
+      best_top = top;
+      second_top = nullptr;
+    } else if (as_few && GoesBefore(*top, *best_top)) {
+      best = index;
+      second_top = std::exchange(best_top, top);
+    } else if (as_few && (second_top == nullptr || GoesBefore(*top, *second_top))) {
+      second_top = top;
+    }
   }
-  return best;
+  Turn turn{.capability = best};
+  if (second_top != nullptr) turn.until = *second_top;
+  return turn;
 }
 
 std::uint32_t Core::FindRoom(const Capability& capability, std::uint32_t index) const {
@@ -75,18 +88,44 @@ std::uint32_t Core::FindPrefetchRoom(const Capability& capability, std::uint32_t
   return kNone;
 }
 
-void Core::Assign(Session& session, std::uint32_t capability) {
-  const TaskKey key = TopOf(capability)->key;
-  classes_[capability].queue.Pop();
-  Run& run = *RunAt(key.run);
-  const AttemptId attempt{EpochQualified(config_.epoch, next_attempt_ + 1)};
-  const JournalPosition at =
-      Commit(TaskAssigned{.task = {run.id, key.task}, .attempt = attempt, .worker = session.name});
-  const std::uint32_t index = run.tasks.attempt[key.task];
-  AddHeld(session, index);
+// How many tasks of a class it is prefetched at once: what it has credit for, and no more than its part of what waits,
+// so that equal workers stay equally loaded.
+std::uint32_t Core::ShareOf(const Session& session, std::uint32_t capability) const {
+  const std::uint32_t target = TargetOf(session);
+  if (session.prefetched >= target) return 1;
+  const auto part = classes_[capability].queued / static_cast<std::uint32_t>(prefetch_room_.size());
+  return std::clamp<std::uint32_t>(part, 1, target - session.prefetched);
+}
+
+// Gives a worker the next tasks of a class, all of one run, at most `most` of them.
+void Core::Assign(Session& session, const Turn& turn, std::uint32_t most) {
+  ReadyQueue& queue = classes_[turn.capability].queue;
+  const TaskKey first = TopOf(turn.capability)->key;
+  Run& run = *RunAt(first.run);
+  TasksAssigned record{.run = run.id,
+                       .worker = session.name,
+                       .assigned_unix_ms = 0,
+                       .first_attempt = AttemptId{EpochQualified(config_.epoch, next_attempt_ + 1)},
+                       .tasks = {}};
+  record.tasks.reserve(std::min(most, classes_[turn.capability].queued));
+  while (record.tasks.size() < most) {
+    const ReadyEntry* top = TopOf(turn.capability);
+    if (top == nullptr || top->key.run != first.run || (turn.until && GoesBefore(*turn.until, *top))) break;
+    const std::uint32_t task = top->key.task;
+    queue.Pop();
+    // One that has left the queue and come back may stand in it twice, side by side.
+    if (!record.tasks.empty() && record.tasks.back() == task) continue;
+    record.tasks.push_back(task);
+  }
+  const std::vector<std::uint32_t> tasks = record.tasks;
+  const JournalPosition at = Commit(std::move(record));
+  for (const std::uint32_t task : tasks) {
+    const std::uint32_t index = run.tasks.attempt[task];
+    AddHeld(session, index);
+    session.to_assign.push_back(index);
+  }
   // That it was handed out must be known after a crash, when it may not be handed out twice.
-  if (!run.PolicyOf(key.task).idempotent) session.orders_after = std::max(session.orders_after, at);
-  session.to_assign.push_back(index);
+  if (!classes_[turn.capability].key.idempotent) session.orders_after = std::max(session.orders_after, at);
   NoteOrders(session);
   Rekey(session);
 }
@@ -113,7 +152,7 @@ void Core::DispatchSolo(std::uint32_t index) {
         session.reserved_for = kNone;
         --reserved_;
       }
-      Assign(session, index);
+      Assign(session, {.capability = index}, 1);
       continue;
     }
     if (reserved || lightest == kNone) return;

@@ -89,7 +89,7 @@ struct Send {
 struct Broadcast {
   Message message;
 };
-// For the journal. Its position is the action's number in the sequence of all Appends, from 1.
+// For the journal: the positions that follow on those of the Append before, from 1.
 struct Append {
   Record record;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What workers report: each report is taken once, in its order, and only from the session that owns the attempt.
 #include <algorithm>
+#include <utility>
 
 #include "millrace/base/status.h"
 #include "millrace/sched/bounds.h"
@@ -46,6 +47,7 @@ void Core::OnReport(PeerId peer, const Report& report) {
     ++outcomes_dropped_;
     recorded.dropped.push_back(attempt.attempt);
   }
+  CommitSuccesses();
   recorded.through = session->reports_through;
   session->recorded_after = std::max(session->recorded_after, position_);
   SendTo(peer, std::move(recorded), session->recorded_after);
@@ -54,9 +56,10 @@ void Core::OnReport(PeerId peer, const Report& report) {
 // False: not, or no longer, the sender's.
 bool Core::TakeReport(Session& session, const AttemptReport& report) {
   const std::uint32_t index = attempts_.Find(report.attempt);
-  if (index == kNone || attempts_[index].session != session.index) return false;
+  if (index == kNone || attempts_[index].session != session.index || attempts_[index].succeeded) return false;
   const TaskKey key = attempts_[index].task;
   Run& run = *RunAt(key.run);
+  if (report.kind != ReportKind::kFinished || report.outcome != Outcome::kSucceeded) CommitSuccesses();
   if (report.kind == ReportKind::kReturned) {
     const bool asked = attempts_[index].taking_back || session.draining;
     GiveBack(run, key.task, Outcome::kNone, !asked);
@@ -114,19 +117,42 @@ void Core::TakeFinished(Session& session, Run& run, std::uint32_t task, const At
   TakeFailure(session, run, task, report);
 }
 
+// Nearly every report tells of nothing but successes: those of one run become one record. What has no room in a row is
+// one of its own.
 void Core::TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report) {
-  const JournalPosition at = Commit(TaskEnded{.task = {run.id, task},
-                                              .attempt = report.attempt,
-                                              .outcome = Outcome::kSucceeded,
-                                              .result = report.result,
-                                              .failure = {},
-                                              .reason = {},
-                                              .execution = report.execution});
+  const bool plain = !report.result.digest && report.result.bytes.size() <= report.result.size;
+  if (!plain || successes_.run != run.id) CommitSuccesses();
+  if (plain) {
+    successes_.run = run.id;
+    if (report.result.size > 0) {
+      successes_.results.resize(successes_.rows.size());
+      successes_.results.push_back(report.result);
+    }
+    successes_.rows.push_back({.task = task,
+                               .attempt = report.attempt,
+                               .execution = report.execution,
+                               .started_unix_ms = StartOf({run.id, task})});
+    attempts_[run.tasks.attempt[task]].succeeded = true;
+  } else {
+    Commit(TaskEnded{.task = {run.id, task},
+                     .attempt = report.attempt,
+                     .outcome = Outcome::kSucceeded,
+                     .result = report.result,
+                     .failure = {},
+                     .reason = {},
+                     .execution = report.execution});
+  }
   const auto it = run.cache_key.find(task);
   if (it == run.cache_key.end()) return;
+  CommitSuccesses();
   actions_->push_back(
-      {.after = at, .body = Remember{.key = it->second, .task = run.Spec(task).name, .result = report.result}});
+      {.after = position_, .body = Remember{.key = it->second, .task = run.Spec(task).name, .result = report.result}});
   run.cache_key.erase(it);
+}
+
+void Core::CommitSuccesses() {
+  if (successes_.rows.empty()) return;
+  Commit(std::exchange(successes_, {}));
 }
 
 void Core::TakeFailure(Session& session, Run& run, std::uint32_t task, const AttemptReport& report) {

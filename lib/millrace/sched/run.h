@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "millrace/base/digest.h"
 #include "millrace/base/ids.h"
+#include "millrace/base/shared.h"
 #include "millrace/base/time.h"
 #include "millrace/model/job.h"
 #include "millrace/model/view.h"
@@ -29,7 +30,7 @@ struct Story {
 struct Run {
   RunId id;
   std::uint32_t slot = kNone;
-  JobSpec job;
+  Shared<JobSpec> job;
   JobGraph graph;
   TaskTable tasks;
   std::uint64_t token = 0;
@@ -70,14 +71,14 @@ struct Run {
   JournalPosition last_at = 0;  // of its newest record
   std::vector<std::string> warnings;
 
-  const TaskSpec& Spec(std::uint32_t task) const { return job.tasks[task]; }
-  const Policy& PolicyOf(std::uint32_t task) const { return job.policies[job.tasks[task].policy]; }
-  const ModuleSpec& ModuleOf(std::uint32_t task) const { return job.modules[job.tasks[task].module]; }
+  const TaskSpec& Spec(std::uint32_t task) const { return job->tasks[task]; }
+  const Policy& PolicyOf(std::uint32_t task) const { return job->policies[job->tasks[task].policy]; }
+  const ModuleSpec& ModuleOf(std::uint32_t task) const { return job->modules[job->tasks[task].module]; }
   const Requirements& RequirementsOf(std::uint32_t task) const {
-    return job.requirements[job.tasks[task].requirements];
+    return job->requirements[job->tasks[task].requirements];
   }
   // Nothing but always_run tasks starts any more.
-  bool Stopping() const { return cancelled || (failed && job.fail_mode == FailMode::kFailFast); }
+  bool Stopping() const { return cancelled || (failed && job->fail_mode == FailMode::kFailFast); }
   std::uint32_t Of(Phase phase) const { return by_phase[static_cast<std::size_t>(phase)]; }
   std::uint32_t Of(Outcome outcome) const { return by_outcome[static_cast<std::size_t>(outcome)]; }
   const Story* StoryOf(std::uint32_t task) const {

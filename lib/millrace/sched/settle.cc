@@ -49,7 +49,7 @@ void Core::Look(Run& run, std::uint32_t task) {
     }
     run.wake.erase(it);
   }
-  const bool ask = run.PolicyOf(task).cached && run.job.use_cache && !tasks.Has(task, TaskFlag::kRecallOver);
+  const bool ask = run.PolicyOf(task).cached && run.job->use_cache && !tasks.Has(task, TaskFlag::kRecallOver);
   if (ask) return AskCache(run, task);
   Enqueue(run, task);
 }
@@ -135,7 +135,7 @@ Datum Core::DatumOf(const Run& run, std::uint32_t task) const {
 }
 
 std::string Core::StopReason(const Run& run) const {
-  if (run.cancelled && (run.cancelled_first || run.job.fail_mode == FailMode::kKeepGoing)) return run.cancel_reason;
+  if (run.cancelled && (run.cancelled_first || run.job->fail_mode == FailMode::kKeepGoing)) return run.cancel_reason;
   return absl::StrFormat("run failed: %s", run.root_cause);
 }
 

@@ -67,7 +67,7 @@ TaskView Core::ViewTask(const Run& run, std::uint32_t task) const {
 RunView Core::ViewRun(const Run& run, Instant now) const {
   RunView view;
   view.run = run.id;
-  view.name = run.job.name;
+  view.name = run.job->name;
   view.state = run.state;
   view.submitted_unix_ms = run.submitted_unix_ms;
   view.elapsed = HasEnded(run.state) ? run.elapsed : std::max(now, run.submitted) - run.submitted;

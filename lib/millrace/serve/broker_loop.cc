@@ -122,7 +122,7 @@ void BrokerLoop::WriteJournal() {
   for (sched::Action& action : actions_) {
     auto* append = std::get_if<sched::Append>(&action.body);
     if (append == nullptr) continue;
-    position = release_.NextPosition();
+    position = release_.Advance(PositionsOf(append->record));
     if (journal_ || history_) batch.push_back(std::move(append->record));
   }
   if (!batch.empty()) {

@@ -64,7 +64,7 @@ absl::Status HistoryThread::OnAWholeFile(absl::Status (HistoryThread::*work)()) 
 void HistoryThread::Replayed(Record record) { Follow(std::move(record)); }
 
 void HistoryThread::Take(std::vector<Record> batch) {
-  taken_ += batch.size();
+  taken_ += PositionsOf(batch);
   const bool look = taken_ >= kLookAfter || EndsARun(batch);
   records_.Push(std::move(batch));
   if (!look) return;

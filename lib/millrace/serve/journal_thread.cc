@@ -48,7 +48,7 @@ void JournalThread::Run() {
     retry_at = Now() + try_again_;
   }
   std::size_t lost = 0;
-  for (const Batch& batch : waiting_) lost += batch.size();
+  for (const Batch& batch : waiting_) lost += PositionsOf(batch);
   if (lost > 0) log::Error("the journal ends without its newest %d records, which nobody was told of", lost);
 }
 
@@ -64,7 +64,7 @@ absl::Status JournalThread::Write() {
   MILLRACE_RETURN_IF_ERROR(journal_.Append(waiting_));
   FailPoint("journal.committed");
   for (Batch& batch : waiting_) {
-    state_.durable += batch.size();
+    state_.durable += PositionsOf(batch);
     if (on_durable_) on_durable_(std::move(batch));
   }
   waiting_.clear();

@@ -15,8 +15,8 @@ namespace millrace::serve {
 class ReleaseQueue {
  public:
   void Add(sched::Actions actions);
-  // The position every Append so far got: the n-th one is n.
-  JournalPosition NextPosition() { return ++appended_; }
+  // Of the newest record, after those that took so many positions more.
+  JournalPosition Advance(std::size_t positions) { return appended_ += positions; }
   void SetDurable(JournalPosition position) { durable_ = position; }
 
   // Calls `perform` for every action that may go, in order. One that may not holds up those behind it: a later message

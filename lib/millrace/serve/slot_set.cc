@@ -13,6 +13,9 @@
 
 namespace millrace::serve {
 
+// Ends of attempts with another one behind them that may wait together before anybody is woken for them.
+constexpr std::size_t kSaidAtOnce = 64;
+
 // A module host and what is known of it. The process is kept between attempts.
 struct SlotSet::HostSlot {
   std::unique_ptr<exec::SlotProcess> process;
@@ -29,7 +32,7 @@ SlotSet::SlotSet(Options options) : options_(std::move(options)) {
 
 SlotSet::~SlotSet() = default;
 
-void SlotSet::Start(agent::Start start) {
+void SlotSet::Start(agent::Start&& start) {
   if (start.slot >= options_.slots) {
     return Fail(start.slot, start.execute.attempt, Internal("slot %d of %d was asked for", start.slot, options_.slots));
   }
@@ -58,7 +61,7 @@ void SlotSet::Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& st
   said_.Push({slot, std::move(done)});
 }
 
-void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute, std::int64_t memory_limit) {
+void SlotSet::StartInHost(std::uint32_t index, SlotExecute&& execute, std::int64_t memory_limit) {
   if (!hosts_[index]) hosts_[index] = std::make_unique<HostSlot>();
   HostSlot& slot = *hosts_[index];
   const AttemptId attempt = execute.attempt;
@@ -84,14 +87,24 @@ void SlotSet::StartInHost(std::uint32_t index, SlotExecute execute, std::int64_t
   if (!status.ok()) Fail(index, attempt, status);
 }
 
-void SlotSet::StartOnThread(std::uint32_t index, SlotExecute execute) {
+void SlotSet::StartOnThread(std::uint32_t index, SlotExecute&& execute) {
   if (!threads_[index]) {
     threads_[index] = std::make_unique<SlotThread>(*options_.registry, options_.confinement.new_privileges,
-                                                   [this, index](SlotMessage message) {
-                                                     said_.Push({index, std::move(message)});
+                                                   [this, index](SlotMessage message, bool more) {
+                                                     if (more) {
+                                                       said_.PushQuietly({index, std::move(message)}, kSaidAtOnce);
+                                                     } else {
+                                                       said_.Push({index, std::move(message)});
+                                                     }
                                                    });
   }
   threads_[index]->Start(std::move(execute));
+}
+
+void SlotSet::Flush() {
+  for (const auto& thread : threads_) {
+    if (thread) thread->Flush();
+  }
 }
 
 void SlotSet::Withdraw(std::uint32_t index, AttemptId attempt) {

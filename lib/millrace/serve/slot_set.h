@@ -36,7 +36,9 @@ class SlotSet {
   SlotSet(const SlotSet&) = delete;
   SlotSet& operator=(const SlotSet&) = delete;
 
-  void Start(agent::Start start);
+  void Start(agent::Start&& start);
+  // Threads begin with what they were given since the last time: call it when there is no more for now.
+  void Flush();
   // Answered at once when the attempt has not begun, else by its end.
   void Withdraw(std::uint32_t slot, AttemptId attempt);
   void Terminate(std::uint32_t slot, AttemptId attempt);
@@ -49,8 +51,8 @@ class SlotSet {
  private:
   struct HostSlot;
 
-  void StartInHost(std::uint32_t slot, SlotExecute execute, std::int64_t memory_limit);
-  void StartOnThread(std::uint32_t slot, SlotExecute execute);
+  void StartInHost(std::uint32_t slot, SlotExecute&& execute, std::int64_t memory_limit);
+  void StartOnThread(std::uint32_t slot, SlotExecute&& execute);
   // `transient`: another try may do better.
   void Fail(std::uint32_t slot, AttemptId attempt, const absl::Status& status, bool transient = true);
   // The host of this slot is gone, and so is all below it.

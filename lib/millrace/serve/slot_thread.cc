@@ -13,6 +13,11 @@
 #include "millrace/log/log.h"
 
 namespace millrace::serve {
+namespace {
+
+constexpr Duration kUnseen = std::chrono::microseconds(200);  // of attempts that have ended and nobody was woken for
+
+}  // namespace
 
 SlotThread::SlotThread(const Registry& registry, bool new_privileges, Said said)
     : registry_(registry), new_privileges_(new_privileges), said_(std::move(said)), thread_([this] { Loop(); }) {}
@@ -28,17 +33,20 @@ SlotThread::~SlotThread() {
   thread_.join();
 }
 
-void SlotThread::Start(SlotExecute execute) {
+void SlotThread::Flush() {
+  if (started_.empty()) return;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    line_.push_back(std::move(execute));
+    for (SlotExecute& execute : started_) line_.push_back(std::move(execute));
     wake = std::exchange(waiting_, false);
   }
+  started_.clear();
   if (wake) changed_.notify_one();
 }
 
 void SlotThread::Withdraw(AttemptId attempt) {
+  Flush();
   const std::lock_guard lock(mutex_);
   const auto at = std::find_if(line_.begin(), line_.end(),
                                [attempt](const SlotExecute& execute) { return execute.attempt == attempt; });
@@ -47,10 +55,11 @@ void SlotThread::Withdraw(AttemptId attempt) {
   SlotDone done;
   done.attempt = attempt;
   done.started = false;
-  said_(std::move(done));  // under the lock: the next one cannot have ended before
+  said_(std::move(done), false);  // under the lock: the next one cannot have ended before
 }
 
 void SlotThread::Stop(AttemptId attempt) {
+  Flush();
   std::stop_source stop(std::nostopstate);
   {
     const std::lock_guard lock(mutex_);
@@ -65,6 +74,7 @@ void SlotThread::Loop() {
   if (const absl::Status status = new_privileges_ ? absl::OkStatus() : exec::DropNewPrivileges(); !status.ok()) {
     log::Error("%s", TextOf(status));
   }
+  Duration unseen{};
   while (true) {
     SlotExecute execute;
     std::stop_token stop;
@@ -83,9 +93,17 @@ void SlotThread::Loop() {
       stop = stop_.get_token();
     }
     TaskOutput output([&](std::string_view text, bool is_stderr) {
-      said_(SlotOutput{execute.attempt, is_stderr, std::string(text)});
+      said_(SlotOutput{execute.attempt, is_stderr, std::string(text)}, false);
     });
-    said_(RunSlot(registry_, execute, std::move(stop), output));
+    SlotDone done = RunSlot(registry_, execute, std::move(stop), output);
+    unseen += done.execution;
+    bool more = unseen < kUnseen;
+    if (more) {
+      const std::lock_guard lock(mutex_);
+      more = !line_.empty();
+    }
+    if (!more) unseen = Duration::zero();
+    said_(std::move(done), more);
   }
 }
 

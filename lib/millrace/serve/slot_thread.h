@@ -9,6 +9,8 @@
 #include <optional>
 #include <stop_token>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "millrace/api/registry.h"
 #include "millrace/model/slot.h"
@@ -17,15 +19,19 @@ namespace millrace::serve {
 
 class SlotThread {
  public:
-  // Called on the slot's thread, and by Withdraw; must not call back.
-  using Said = std::function<void(SlotMessage)>;
+  // Called on the slot's thread, and by Withdraw; must not call back. `more`: another attempt begins right away, so that
+  // it need not be looked at at once.
+  using Said = std::function<void(SlotMessage, bool more)>;
   // `new_privileges`: whether what modules start may gain some.
   SlotThread(const Registry& registry, bool new_privileges, Said said);
   ~SlotThread();  // what runs is asked to stop, and waited for
   SlotThread(const SlotThread&) = delete;
   SlotThread& operator=(const SlotThread&) = delete;
 
-  void Start(SlotExecute execute);
+  // One thread may call these. Begins with the next Flush, Withdraw or Stop: a lock for each of those that take
+  // microseconds would cost more than they do.
+  void Start(SlotExecute&& execute) { started_.push_back(std::move(execute)); }
+  void Flush();
   // If it has not begun it never will, which is said before anything of those behind it.
   void Withdraw(AttemptId attempt);
   // Asks it to stop; nothing can make it.
@@ -37,6 +43,7 @@ class SlotThread {
   const Registry& registry_;
   const bool new_privileges_;
   const Said said_;
+  std::vector<SlotExecute> started_;  // of the caller's thread
   std::mutex mutex_;
   std::condition_variable changed_;
   bool waiting_ = false;  // the thread, for something to do

@@ -67,6 +67,7 @@ Worker::End WorkerLoop::Run() {
     if (now >= brain_.NextWake()) brain_.Step(now, agent::Tick{}, actions_);
     for (agent::Action& action : actions_) Perform(std::move(action));
     actions_.clear();
+    slots_.Flush();
     if (end_) break;
     if (events_.empty()) Wait();  // else what was performed has led to more
   }
@@ -76,8 +77,9 @@ Worker::End WorkerLoop::Run() {
 }
 
 void WorkerLoop::Collect() {
-  CollectLink();
+  // Slots first: whether one has stalled is seen once all that it has said is known.
   CollectSlots();
+  CollectLink();
   CollectMover();
   std::vector<agent::StopKind> stops;
   stops_.DrainInto(stops);
@@ -174,7 +176,7 @@ void WorkerLoop::CollectMover() {
   }
 }
 
-void WorkerLoop::Perform(agent::Action action) {
+void WorkerLoop::Perform(agent::Action&& action) {
   if (auto* send = std::get_if<agent::Send>(&action.body)) {
     link_->Send(std::move(send->message));
   } else if (auto* publish = std::get_if<agent::Publish>(&action.body)) {
@@ -207,7 +209,7 @@ void WorkerLoop::Perform(agent::Action action) {
   }
 }
 
-void WorkerLoop::Begin(agent::Start start) {
+void WorkerLoop::Begin(agent::Start&& start) {
   start.in_process |= options_.in_process;
   if (Mover::NeedsFetching(start)) {
     fetching_[start.slot] = {start.execute.attempt, false};

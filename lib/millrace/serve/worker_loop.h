@@ -35,8 +35,8 @@ class WorkerLoop {
   void TakeSaid(agent::SlotSaid said);
   void TakeStored(agent::SlotSaid stored);
   void CollectMover();
-  void Perform(agent::Action action);
-  void Begin(agent::Start start);
+  void Perform(agent::Action&& action);
+  void Begin(agent::Start&& start);
   // False when no payloads are being fetched for this slot.
   bool StopFetching(std::uint32_t slot, bool kill);
   void Wait();

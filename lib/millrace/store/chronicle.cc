@@ -19,24 +19,17 @@ bool IsFailure(Outcome outcome) {
 
 }  // namespace
 
-RunStory::RunStory(RunAccepted record) {
+RunStory::RunStory(RunAccepted record) : job_(std::move(record.job)) {
   run_.view.run = record.run;
-  run_.view.name = std::move(record.job.name);
+  run_.view.name = job_->name;
   run_.view.submitted_unix_ms = record.submitted_unix_ms;
-  run_.view.tasks = static_cast<std::uint32_t>(record.job.tasks.size());
-  policies_ = std::move(record.job.policies);
-  use_cache_ = record.job.use_cache;
-  for (ModuleSpec& module : record.job.modules) modules_.push_back(std::move(module.name));
-  run_.without_tasks = !KeepsTasks(record.job.tasks.size());
-  tasks_.resize(record.job.tasks.size());
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    tasks_[i].name = std::move(record.job.tasks[i].name);
-    tasks_[i].module = record.job.tasks[i].module;
-    tasks_[i].policy = record.job.tasks[i].policy;
-    if (run_.without_tasks) continue;
-    tasks_[i].needs = std::move(record.job.tasks[i].needs);
-    std::erase_if(tasks_[i].needs, [this](const Dependency& need) { return need.task >= tasks_.size(); });
-  }
+  run_.view.tasks = static_cast<std::uint32_t>(job_->tasks.size());
+  run_.without_tasks = !KeepsTasks(job_->tasks.size());
+  tasks_.resize(job_->tasks.size());
+}
+
+RunStory::Task* RunStory::OpenAt(std::uint32_t index) {
+  return index < tasks_.size() && tasks_[index].outcome == Outcome::kNone ? &tasks_[index] : nullptr;
 }
 
 // Lives of the broker need not agree on the wall clock: nothing lasts less than nothing.
@@ -61,20 +54,34 @@ PastAttempt RunStory::LatestOf(const Task& task, Outcome outcome, std::string me
           .message = std::move(message)};
 }
 
-void RunStory::Take(TaskAssigned record) {
-  Task* task = Find(record.task);
-  if (task == nullptr || task->outcome != Outcome::kNone) return;
-  const auto [it, fresh] = worker_index_.try_emplace(record.worker, static_cast<std::uint32_t>(workers_.size()));
-  if (fresh) workers_.push_back(std::move(record.worker));
-  task->worker = it->second;
-  task->assigned = Offset(record.assigned_unix_ms);
+std::uint32_t RunStory::WorkerIndex(const std::string& worker) {
+  const auto [it, fresh] = worker_index_.try_emplace(worker, static_cast<std::uint32_t>(workers_.size()));
+  if (fresh) workers_.push_back(worker);
+  return it->second;
+}
+
+void RunStory::Assign(std::uint32_t index, std::uint32_t worker, Duration assigned) {
+  Task* task = OpenAt(index);
+  if (task == nullptr) return;
+  task->worker = worker;
+  task->assigned = assigned;
   task->started = Duration(-1);
   ++task->tries;
 }
 
+void RunStory::Take(const TaskAssigned& record) {
+  Assign(record.task.index, WorkerIndex(record.worker), Offset(record.assigned_unix_ms));
+}
+
+void RunStory::Take(const TasksAssigned& record) {
+  const std::uint32_t worker = WorkerIndex(record.worker);
+  const Duration assigned = Offset(record.assigned_unix_ms);
+  for (const std::uint32_t task : record.tasks) Assign(task, worker, assigned);
+}
+
 void RunStory::Take(AttemptEnded record) {
-  Task* task = Find(record.task);
-  if (task == nullptr || task->outcome != Outcome::kNone) return;
+  Task* task = OpenAt(record.task.index);
+  if (task == nullptr) return;
   task->started = Offset(record.started_unix_ms);
   if (record.outcome == Outcome::kNone) {  // given back untried
     if (task->tries > 0) --task->tries;
@@ -95,29 +102,46 @@ void RunStory::Keep(Task& task, PastAttempt attempt) const {
 }
 
 void RunStory::Take(TaskEnded record) {
-  Task* task = Find(record.task);
-  if (task == nullptr || task->outcome != Outcome::kNone || record.outcome == Outcome::kNone) return;
+  Task* task = OpenAt(record.task.index);
+  if (task == nullptr || record.outcome == Outcome::kNone) return;
+  const Policy& policy = PolicyOf(record.task.index);
   task->outcome = record.outcome;
   task->by_attempt = record.attempt.valid();
   task->started = Offset(record.started_unix_ms);
   task->ended = Offset(record.ended_unix_ms);
   task->execution = record.execution;
-  task->ignored = IsFailure(record.outcome) && policies_[task->policy].ignore_failure;
-  const bool always_run = policies_[task->policy].always_run;
+  task->ignored = IsFailure(record.outcome) && policy.ignore_failure;
+  const bool always_run = policy.always_run;
   if (IsFailure(record.outcome) && !task->ignored) {
     if (!cancelled_first_ && (!failed_ || (root_is_teardown_ && !always_run))) {
-      run_.view.root_cause = absl::StrFormat("%s: %s", task->name, record.failure.message);
+      run_.view.root_cause = absl::StrFormat("%s: %s", SpecOf(record.task.index).name, record.failure.message);
       root_is_teardown_ = always_run;
     }
     failed_ = true;
   }
   Count(*task);
   if (run_.without_tasks) return;
-  task->result = std::move(record.result);
+  if (!(record.result == Payload{})) results_[record.task.index] = std::move(record.result);
   if (!IsFailure(record.outcome) && record.reason.empty()) return;
   Rest& rest = RestOf(*task);
   rest.failure = std::move(record.failure);
   rest.reason = std::move(record.reason);
+}
+
+void RunStory::Take(const TasksSucceeded& record) {
+  const Duration ended = Offset(record.ended_unix_ms);
+  for (std::size_t i = 0; i < record.rows.size(); ++i) {
+    const TasksSucceeded::Row& row = record.rows[i];
+    Task* task = OpenAt(row.task);
+    if (task == nullptr) continue;
+    task->outcome = Outcome::kSucceeded;
+    task->by_attempt = row.attempt.valid();
+    task->started = Offset(row.started_unix_ms);
+    task->ended = ended;
+    task->execution = row.execution;
+    ++run_.view.succeeded;
+    if (!run_.without_tasks && !(record.ResultOf(i) == Payload{})) results_[row.task] = record.ResultOf(i);
+  }
 }
 
 void RunStory::Count(const Task& task) {
@@ -156,10 +180,12 @@ void RunStory::Take(const RunEnded& record) {
 }
 
 // When the last of what it needs had ended. What never ran has waited to its end, unless all it needs was good.
-Duration RunStory::ReadyOf(const Task& task) const {
+Duration RunStory::ReadyOf(std::uint32_t index) const {
+  const Task& task = tasks_[index];
   bool good = true;
   Duration ready{};
-  for (const Dependency& need : task.needs) {
+  for (const Dependency& need : SpecOf(index).needs) {
+    if (need.task >= tasks_.size()) continue;
     const Task& other = tasks_[need.task];
     good = good && IsGood(other.outcome);
     ready = std::max(ready, other.ended);
@@ -168,16 +194,16 @@ Duration RunStory::ReadyOf(const Task& task) const {
 }
 
 PastLinks RunStory::LinksAt(std::uint32_t index) const {
-  const Task& task = tasks_[index];
-  PastLinks links{.needs = task.needs, .cacheable = use_cache_ && policies_[task.policy].cached};
+  PastLinks links{.needs = SpecOf(index).needs, .cacheable = job_->use_cache && PolicyOf(index).cached};
   std::vector<Dependency>& needs = links.needs;
+  std::erase_if(needs, [this](const Dependency& need) { return need.task >= tasks_.size(); });
   if (needs.size() <= kMaxNeedsKept) return links;
   // Those that ended last are the ones that it has waited for.
   std::stable_sort(needs.begin(), needs.end(), [this](const Dependency& a, const Dependency& b) {
     return tasks_[a.task].ended > tasks_[b.task].ended;
   });
+  links.needs_left_out = static_cast<std::uint32_t>(needs.size() - kMaxNeedsKept);
   needs.resize(kMaxNeedsKept);
-  links.needs_left_out = static_cast<std::uint32_t>(task.needs.size() - needs.size());
   std::sort(needs.begin(), needs.end(), [](const Dependency& a, const Dependency& b) { return a.task < b.task; });
   return links;
 }
@@ -187,18 +213,18 @@ PastTask RunStory::TaskAt(std::uint32_t index) const {
   PastTask past;
   TaskView& view = past.view;
   view.index = index;
-  view.name = task.name;
-  view.module = modules_[task.module];
+  view.name = SpecOf(index).name;
+  view.module = job_->modules[SpecOf(index).module].name;
   view.state = TaskState::kEnded;
   view.outcome = task.outcome;
   view.ignored = task.ignored;
   view.try_number = task.tries;
   view.worker = workers_[task.worker];
-  view.ready = ReadyOf(task);
+  view.ready = ReadyOf(index);
   view.started = task.started;
   view.ended = task.ended;
   view.execution = task.execution;
-  past.result = task.result;
+  if (const auto it = results_.find(index); it != results_.end()) past.result = it->second;
   if (task.rest != nullptr) {
     view.reason = task.rest->reason;
     view.failure = task.rest->failure;

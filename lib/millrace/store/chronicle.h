@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "millrace/base/ids.h"
+#include "millrace/base/shared.h"
 #include "millrace/model/history.h"
 #include "millrace/model/past_links.h"
 #include "millrace/model/record.h"
@@ -21,9 +23,11 @@ class RunStory {
  public:
   explicit RunStory(RunAccepted record);
 
-  void Take(TaskAssigned record);
+  void Take(const TaskAssigned& record);
+  void Take(const TasksAssigned& record);
   void Take(AttemptEnded record);
   void Take(TaskEnded record);
+  void Take(const TasksSucceeded& record);
   void Take(const RunCancelled& record);
   void Take(const RunEnded& record);
 
@@ -42,9 +46,6 @@ class RunStory {
     std::uint32_t left_out = 0;
   };
   struct Task {
-    std::string name;
-    std::uint32_t module = 0;
-    std::uint32_t policy = 0;
     std::uint32_t tries = 0;
     std::uint32_t worker = 0;  // of the latest attempt
     Outcome outcome = Outcome::kNone;
@@ -54,28 +55,30 @@ class RunStory {
     Duration started{-1};
     Duration ended{-1};
     Duration execution{};
-    Payload result;
-    std::vector<Dependency> needs;
     std::unique_ptr<Rest> rest;
   };
-  Task* Find(TaskRef task) { return task.index < tasks_.size() ? &tasks_[task.index] : nullptr; }
+  // Null when there is none, or when it has ended.
+  Task* OpenAt(std::uint32_t index);
+  const TaskSpec& SpecOf(std::uint32_t index) const { return job_->tasks[index]; }
+  const Policy& PolicyOf(std::uint32_t index) const { return job_->policies[SpecOf(index).policy]; }
+  std::uint32_t WorkerIndex(const std::string& worker);
+  void Assign(std::uint32_t task, std::uint32_t worker, Duration assigned);
   Rest& RestOf(Task& task) const;
   Duration Offset(std::int64_t unix_ms) const;
   PastAttempt LatestOf(const Task& task, Outcome outcome, std::string message) const;
   void Keep(Task& task, PastAttempt attempt) const;
   void Count(const Task& task);
-  Duration ReadyOf(const Task& task) const;
+  Duration ReadyOf(std::uint32_t index) const;
 
   PastRun run_;
-  std::vector<std::string> modules_;
-  std::vector<Policy> policies_;
+  Shared<JobSpec> job_;  // the one that the scheduler has
   std::vector<std::string> workers_ = {""};
   std::map<std::string, std::uint32_t> worker_index_;
   std::vector<Task> tasks_;
+  absl::flat_hash_map<std::uint32_t, Payload> results_;  // of those that have one
   bool failed_ = false;
   bool cancelled_first_ = false;
   bool root_is_teardown_ = false;
-  bool use_cache_ = true;
 };
 
 class Chronicle {

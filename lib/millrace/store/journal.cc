@@ -169,10 +169,12 @@ absl::Status Journal::WriteAll(std::span<const Batch> batches, JournalPosition& 
   std::string body;
   for (std::span<const Record> batch : batches) {
     while (!batch.empty()) {
-      const std::size_t count = wire::AddRecords(body, batch, kRowBytes);
-      batch = batch.subspan(count);
-      MILLRACE_RETURN_IF_ERROR(Insert(insert_, end + 1, count, body));
-      end += count;
+      const std::size_t taken = wire::AddRecords(body, batch, kRowBytes);
+      std::size_t positions = 0;
+      for (const Record& record : batch.first(taken)) positions += PositionsOf(record);
+      batch = batch.subspan(taken);
+      MILLRACE_RETURN_IF_ERROR(Insert(insert_, end + 1, positions, body));
+      end += positions;
       bytes += body.size();
       body.clear();
     }

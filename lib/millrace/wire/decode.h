@@ -354,6 +354,11 @@ bool Read(Reader& reader, T& value) {
     if (reader.Peek() != Type::kNil) return Read<L>(reader, value.emplace());
     value.reset();
     return reader.ReadNil();
+  } else if constexpr (kOf == Kind::kShared) {
+    typename T::value_type fresh{};
+    if (!Read<L>(reader, fresh)) return false;
+    value = T(std::move(fresh));
+    return true;
   } else if constexpr (kOf == Kind::kVariant && L == Layout::kNamed) {
     return ReadVariantNamed(reader, value);
   } else if constexpr (kOf == Kind::kVariant) {

@@ -158,6 +158,8 @@ void Write(Writer& writer, const T& value) {
     } else {
       writer.Nil();
     }
+  } else if constexpr (kOf == Kind::kShared) {
+    Write<L>(writer, *value);
   } else if constexpr (kOf == Kind::kVariant) {
     WriteVariant<L>(writer, value);
   } else if constexpr (kOf == Kind::kAggregate) {

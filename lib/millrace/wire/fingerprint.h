@@ -98,6 +98,8 @@ void Describe(std::string& out, std::vector<const char*>& around) {
     out += "optional(";
     Describe<typename T::value_type>(out, around);
     out += ")";
+  } else if constexpr (kOf == Kind::kShared) {
+    Describe<typename T::value_type>(out, around);
   } else if constexpr (kOf == Kind::kVariant) {
     DescribeVariant<T>(out, around);
   } else if constexpr (kOf == Kind::kAggregate) {

@@ -18,20 +18,21 @@ constexpr std::size_t kMaxStretch = 1u << 16;       // records of one entry
 constexpr std::size_t kMaxStretchBytes = 1u << 20;  // of its rows, beyond which none begins
 constexpr std::size_t kMaxWorkers = 16;             // of one entry: they are looked for one by one
 
-struct TasksAssigned {
-  static constexpr std::uint8_t kKind = 8;
+// The same as they are on disk.
+struct AssignedRows {
+  static constexpr std::uint8_t kKind = TasksAssigned::kKind;
   RunId run;
   std::vector<std::string> workers;
   std::uint32_t count = 0;
   Bytes rows;
 };
-struct TasksSucceeded {
-  static constexpr std::uint8_t kKind = 9;
+struct SucceededRows {
+  static constexpr std::uint8_t kKind = TasksSucceeded::kKind;
   RunId run;
   std::uint32_t count = 0;
   Bytes rows;
 };
-using Stretch = std::variant<TasksAssigned, TasksSucceeded>;
+using Stretch = std::variant<AssignedRows, SucceededRows>;
 
 // It was accepted when it came; that it is large is no reason to refuse it now.
 Limits LimitsFor(std::size_t bytes) {
@@ -108,73 +109,137 @@ void CloseEntry(std::string& body, std::size_t start) {
   for (std::size_t i = 0; i < kLengthBytes; ++i, length >>= 8) body[start + i] = static_cast<char>(length & 0xff);
 }
 
-// How many records they are. Of one nothing is added: by itself it is as short.
 template <class S>
-std::size_t AddEntryOf(std::string& body, S stretch, std::size_t count, std::string rows) {
-  if (count < 2) return 0;
+void AddEntryOf(std::string& body, S stretch, std::size_t count, std::string rows) {
   stretch.count = static_cast<std::uint32_t>(count);
   stretch.rows = Bytes(std::move(rows));
   const std::size_t start = body.size();
   body.resize(start + kLengthBytes);
   EncodeTagged(body, Stretch(std::move(stretch)));
   CloseEntry(body, start);
-  return count;
 }
 
 // Succeeded, with a result in place if any: all that a row has room for. Bytes that no size tells of are nobody's.
+bool IsPlain(const Payload& result) { return !result.digest && result.bytes.size() <= result.size; }
 bool IsPlain(const TaskEnded& record) {
   static const Failure kNone;
-  return record.outcome == Outcome::kSucceeded && !record.result.digest && record.reason.empty() &&
-         record.result.bytes.size() <= record.result.size && record.failure == kNone;
+  return record.outcome == Outcome::kSucceeded && IsPlain(record.result) && record.reason.empty() &&
+         record.failure == kNone;
 }
 
-// The first records as one entry; how many they were, or 0.
-std::size_t AddAssigned(std::string& body, std::span<const Record> records) {
-  TasksAssigned stretch{.run = std::get<TaskAssigned>(records[0]).task.run, .workers = {}, .count = 0, .rows = {}};
-  std::vector<std::uint8_t> by_worker;
-  for (const Record& record : records.first(std::min(records.size(), kMaxStretch))) {
-    const auto* assigned = std::get_if<TaskAssigned>(&record);
-    if (assigned == nullptr || assigned->task.run != stretch.run) break;
-    const auto found = std::find(stretch.workers.begin(), stretch.workers.end(), assigned->worker);
-    if (found == stretch.workers.end() && stretch.workers.size() == kMaxWorkers) break;
-    by_worker.push_back(static_cast<std::uint8_t>(found - stretch.workers.begin()));
-    if (found == stretch.workers.end()) stretch.workers.push_back(assigned->worker);
-  }
-  std::string rows;
-  Place place;
-  for (std::size_t i = 0; i < by_worker.size(); ++i) {
-    const auto& assigned = std::get<TaskAssigned>(records[i]);
-    place.Put(rows, assigned.task, assigned.attempt, assigned.assigned_unix_ms);
-    if (stretch.workers.size() > 1) PutVarint(rows, by_worker[i]);
-  }
-  return AddEntryOf(body, std::move(stretch), by_worker.size(), std::move(rows));
-}
-
-std::size_t AddSucceeded(std::string& body, std::span<const Record> records) {
-  TasksSucceeded stretch{.run = std::get<TaskEnded>(records[0]).task.run, .count = 0, .rows = {}};
-  std::string rows;
-  std::size_t count = 0;
-  Place place;
-  for (const Record& record : records.first(std::min(records.size(), kMaxStretch))) {
-    const auto* ended = std::get_if<TaskEnded>(&record);
-    if (ended == nullptr || ended->task.run != stretch.run || !IsPlain(*ended) || rows.size() > kMaxStretchBytes) break;
-    place.Put(rows, ended->task, ended->attempt, ended->started_unix_ms);
-    PutDifference(rows, static_cast<std::uint64_t>(ended->ended_unix_ms), place.time);
-    PutDifference(rows, static_cast<std::uint64_t>(ended->execution.count()), 0);
-    PutVarint(rows, ended->result.size);
-    if (ended->result.size > 0) {
-      PutDifference(rows, ended->result.size, ended->result.bytes.size());
-      rows += ended->result.bytes.view();
+// Rows of one stretch, gathered from records as long as they fit.
+class AssignedGatherer {
+ public:
+  // False: it belongs to another stretch.
+  bool Take(const Record& record) {
+    if (const auto* one = std::get_if<TaskAssigned>(&record)) {
+      if (!Opens(one->task.run, one->worker)) return false;
+      Add(one->task, one->attempt, one->assigned_unix_ms);
+      return true;
     }
-    ++count;
+    const auto* many = std::get_if<TasksAssigned>(&record);
+    if (many == nullptr || !Opens(many->run, many->worker)) return false;
+    for (std::size_t row = 0; row < many->tasks.size(); ++row) {
+      Add({many->run, many->tasks[row]}, many->AttemptOf(row), many->assigned_unix_ms);
+    }
+    return true;
   }
-  return AddEntryOf(body, std::move(stretch), count, std::move(rows));
+  std::size_t count() const { return by_worker_.size(); }
+  void AddTo(std::string& body) {
+    std::string rows;
+    Place place;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      place.Put(rows, places_[i].task, places_[i].attempt, places_[i].time);
+      if (stretch_.workers.size() > 1) PutVarint(rows, by_worker_[i]);
+    }
+    AddEntryOf(body, std::move(stretch_), places_.size(), std::move(rows));
+  }
+
+ private:
+  struct Row {
+    TaskRef task;
+    AttemptId attempt;
+    std::int64_t time;
+  };
+  bool Opens(RunId run, const std::string& worker) {
+    if (count() == 0) stretch_.run = run;
+    if (stretch_.run != run || count() >= kMaxStretch) return false;
+    const auto found = std::find(stretch_.workers.begin(), stretch_.workers.end(), worker);
+    worker_ = static_cast<std::uint8_t>(found - stretch_.workers.begin());
+    if (found != stretch_.workers.end()) return true;
+    if (stretch_.workers.size() == kMaxWorkers) return false;
+    stretch_.workers.push_back(worker);
+    return true;
+  }
+  void Add(TaskRef task, AttemptId attempt, std::int64_t time) {
+    places_.push_back({task, attempt, time});
+    by_worker_.push_back(worker_);
+  }
+
+  AssignedRows stretch_;
+  std::vector<Row> places_;
+  std::vector<std::uint8_t> by_worker_;
+  std::uint8_t worker_ = 0;
+};
+
+class SucceededGatherer {
+ public:
+  bool Take(const Record& record) {
+    if (const auto* one = std::get_if<TaskEnded>(&record)) {
+      if (!IsPlain(*one) || !Opens(one->task.run)) return false;
+      Add(one->task, one->attempt, one->started_unix_ms, one->ended_unix_ms, one->execution, one->result);
+      return true;
+    }
+    const auto* many = std::get_if<TasksSucceeded>(&record);
+    if (many == nullptr || !Opens(many->run)) return false;
+    for (std::size_t i = 0; i < many->rows.size(); ++i) {
+      const TasksSucceeded::Row& row = many->rows[i];
+      Add({many->run, row.task}, row.attempt, row.started_unix_ms, many->ended_unix_ms, row.execution,
+          many->ResultOf(i));
+    }
+    return true;
+  }
+  std::size_t count() const { return count_; }
+  void AddTo(std::string& body) { AddEntryOf(body, std::move(stretch_), count_, std::move(rows_)); }
+
+ private:
+  bool Opens(RunId run) {
+    if (count_ == 0) stretch_.run = run;
+    return stretch_.run == run && count_ < kMaxStretch && rows_.size() <= kMaxStretchBytes;
+  }
+  void Add(TaskRef task, AttemptId attempt, std::int64_t started, std::int64_t ended, Duration execution,
+           const Payload& result) {
+    place_.Put(rows_, task, attempt, started);
+    PutDifference(rows_, static_cast<std::uint64_t>(ended), place_.time);
+    PutDifference(rows_, static_cast<std::uint64_t>(execution.count()), 0);
+    PutVarint(rows_, result.size);
+    if (result.size > 0) {
+      PutDifference(rows_, result.size, result.bytes.size());
+      rows_ += result.bytes.view();
+    }
+    ++count_;
+  }
+
+  SucceededRows stretch_;
+  Place place_;
+  std::string rows_;
+  std::size_t count_ = 0;
+};
+
+// The first records as one entry; how many they were, or 0: of a single one nothing is added, by itself it is as short.
+template <class Gatherer>
+std::size_t AddGathered(std::string& body, std::span<const Record> records) {
+  Gatherer gatherer;
+  std::size_t taken = 0;
+  while (taken < records.size() && gatherer.Take(records[taken])) ++taken;
+  if (gatherer.count() < 2) return 0;
+  gatherer.AddTo(body);
+  return taken;
 }
 
 std::size_t AddStretch(std::string& body, std::span<const Record> records) {
-  if (std::holds_alternative<TaskAssigned>(records[0])) return AddAssigned(body, records);
-  const auto* ended = std::get_if<TaskEnded>(&records[0]);
-  return ended != nullptr && IsPlain(*ended) ? AddSucceeded(body, records) : 0;
+  if (const std::size_t taken = AddGathered<AssignedGatherer>(body, records); taken > 0) return taken;
+  return AddGathered<SucceededGatherer>(body, records);
 }
 
 absl::Status Broken(std::string_view what) {
@@ -184,7 +249,7 @@ absl::Status Broken(std::string_view what) {
 using OnRecord = std::function<absl::Status(Record record)>;
 
 // What follows the place in a row of each kind; an error when it is nothing that is written.
-absl::Status ReadRow(const TasksAssigned& stretch, const Place& place, RowReader& rows, Record& to) {
+absl::Status ReadRow(const AssignedRows& stretch, const Place& place, RowReader& rows, Record& to) {
   std::uint64_t worker = 0;
   if (stretch.workers.size() != 1 && !rows.Varint(worker)) return Broken("a broken row");
   if (worker >= stretch.workers.size()) return Broken("a worker without a name");
@@ -195,7 +260,7 @@ absl::Status ReadRow(const TasksAssigned& stretch, const Place& place, RowReader
   return absl::OkStatus();
 }
 
-absl::Status ReadRow(const TasksSucceeded& stretch, const Place& place, RowReader& rows, Record& to) {
+absl::Status ReadRow(const SucceededRows& stretch, const Place& place, RowReader& rows, Record& to) {
   std::uint64_t ended = place.time;
   std::uint64_t execution = 0;
   std::uint64_t size = 0;
@@ -242,7 +307,7 @@ std::size_t AddRecords(std::string& body, std::span<const Record> records, std::
     if (const std::size_t count = AddStretch(body, records.subspan(taken)); count > 0) {
       taken += count;
     } else {
-      AddEntry(body, EncodeRecord(records[taken++]));
+      Unfold(records[taken++], [&body](const Record& record) { AddEntry(body, EncodeRecord(record)); });
     }
   }
   return taken;

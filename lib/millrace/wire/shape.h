@@ -21,6 +21,7 @@
 #include "millrace/base/digest.h"
 #include "millrace/base/fields.h"
 #include "millrace/base/ids.h"
+#include "millrace/base/shared.h"
 
 namespace millrace::wire {
 namespace shape {
@@ -44,6 +45,7 @@ enum class Kind {
   kSet,
   kPair,
   kOptional,
+  kShared,  // millrace::Shared: as what it holds
   kVariant,
   kAggregate,
 };
@@ -68,6 +70,10 @@ template <class T>
 inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool kIsShared = false;
+template <class T>
+inline constexpr bool kIsShared<Shared<T>> = true;
 template <class T>
 inline constexpr bool kIsVariant = false;
 template <class... T>
@@ -128,6 +134,8 @@ consteval Kind KindOf() {
     return Kind::kPair;
   else if constexpr (kIsOptional<T>)
     return Kind::kOptional;
+  else if constexpr (kIsShared<T>)
+    return Kind::kShared;
   else if constexpr (kIsVariant<T>)
     return Kind::kVariant;
   else if constexpr (Aggregate<T>)
@@ -180,7 +188,7 @@ consteval bool IsSupported() {
     return false;
   } else if constexpr (kOf == Kind::kEnum) {
     return HasEnumNames<T>();
-  } else if constexpr (kOf == Kind::kVector || kOf == Kind::kArray) {
+  } else if constexpr (kOf == Kind::kVector || kOf == Kind::kArray || kOf == Kind::kShared) {
     return ElementSupported<typename T::value_type, Seen...>();
   } else if constexpr (kOf == Kind::kSet) {
     return Key<typename T::key_type>;
@@ -261,6 +269,8 @@ std::string AlternativeName() {
     return "pair<" + AlternativeName<typename T::first_type>() + "," + AlternativeName<typename T::second_type>() + ">";
   } else if constexpr (kOf == Kind::kOptional) {
     return "optional<" + AlternativeName<typename T::value_type>() + ">";
+  } else if constexpr (kOf == Kind::kShared) {
+    return AlternativeName<typename T::value_type>();
   } else if constexpr (kOf == Kind::kVariant) {
     return "variant";
   } else {  // structs, enums, digests

@@ -47,18 +47,18 @@ bool ReadKind(Reader& reader, std::variant<T...>& value, std::uint32_t kind, std
 
 }  // namespace tagged
 
+template <class T>
+void EncodeAs(std::string& out, const T& alternative) {
+  Writer writer(out);
+  writer.ArrayHeader(1 + kFieldCount<T>);
+  writer.Unsigned(T::kKind);
+  VisitFields(alternative, [&](const auto&... fields) { (codec::Write<Layout::kPositional>(writer, fields), ...); });
+}
+
 template <class Variant>
 void EncodeTagged(std::string& out, const Variant& value) {
   static_assert(tagged::KindsDiffer(static_cast<const Variant*>(nullptr)), "two structs of one variant share a kKind");
-  std::visit(
-      [&out]<class T>(const T& alternative) {
-        Writer writer(out);
-        writer.ArrayHeader(1 + kFieldCount<T>);
-        writer.Unsigned(T::kKind);
-        VisitFields(alternative,
-                    [&](const auto&... fields) { (codec::Write<Layout::kPositional>(writer, fields), ...); });
-      },
-      value);
+  std::visit([&out](const auto& alternative) { EncodeAs(out, alternative); }, value);
 }
 
 // `noun`: what the error calls it. An unknown kind is Unimplemented: it comes from a newer peer, not from a broken one.

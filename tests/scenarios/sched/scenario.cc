@@ -8,6 +8,7 @@
 
 #include "millrace/base/status.h"
 #include "support/print.h"
+#include "support/unfold.h"
 
 namespace millrace::sched {
 namespace {
@@ -292,7 +293,7 @@ void Scenario::Step(Event event) {
   scheduler_->Step(now_, std::move(event), actions);
   const absl::Status status = scheduler_->CheckInvariants();
   EXPECT_TRUE(status.ok()) << status;
-  for (const Action& action : actions) Print_(action);
+  for (const Action& action : testing::Unfolded(std::move(actions))) Print_(action);
 }
 
 std::string Scenario::Who(PeerId peer) const {
@@ -337,7 +338,7 @@ void Scenario::Print_(const Action& action) {
     journal_.push_back(append->record);
     const auto* accepted = std::get_if<RunAccepted>(&append->record);
     out_ += absl::StrFormat("#%d %s\n", ++position_,
-                            accepted != nullptr ? absl::StrFormat("RunAccepted{%d tasks}", accepted->job.tasks.size())
+                            accepted != nullptr ? absl::StrFormat("RunAccepted{%d tasks}", accepted->job->tasks.size())
                                                 : testing::Print(append->record));
   } else if (const auto* recall = std::get_if<Recall>(&action.body)) {
     out_ += absl::StrFormat("recall task %d\n", recall->task.index);

@@ -44,8 +44,8 @@ TEST(ReleaseQueueTest, WhatRestsOnNothingGoesAtOnceAndInOrder) {
 
 TEST(ReleaseQueueTest, PositionsAreCountedFromOne) {
   ReleaseQueue queue;
-  EXPECT_EQ(queue.NextPosition(), 1u);
-  EXPECT_EQ(queue.NextPosition(), 2u);
+  EXPECT_EQ(queue.Advance(1), 1u);
+  EXPECT_EQ(queue.Advance(3), 4u);
 }
 
 TEST(ReleaseQueueTest, AnActionWaitsForItsRecord) {
@@ -173,7 +173,7 @@ TEST(ReleaseQueueTest, HoldsForAnySequence) {
     JournalPosition durable = 0;
     for (int step = 0; step < 200; ++step) {
       switch (random.Below(4)) {
-        case 0: appended = queue.NextPosition(); break;
+        case 0: appended = queue.Advance(1); break;
         case 1: {
           const JournalPosition after = random.Below(2) == 0 ? 0 : appended;
           queue.Add({Say(std::to_string(added.size()), after)});

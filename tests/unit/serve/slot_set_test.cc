@@ -54,6 +54,7 @@ class Bench {
     start.execute.work_dir = folder_.path().string();
     start.execute.kill_grace = std::chrono::milliseconds(100);
     set_->Start(std::move(start));
+    set_->Flush();
     return AttemptId{last_attempt_};
   }
   SlotSet& slots() { return *set_; }

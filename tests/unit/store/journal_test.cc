@@ -33,8 +33,8 @@ Record Accepted(std::uint32_t run) {
   RunAccepted record;
   record.run = RunNo(run);
   record.token = run * 100;
-  record.job.name = "job";
-  record.job.tasks.emplace_back().name = "task";
+  record.job.Edit().name = "job";
+  record.job.Edit().tasks.emplace_back().name = "task";
   return record;
 }
 Record Ended(std::uint32_t run, const std::string& result) {

@@ -85,7 +85,7 @@ TEST(ChaosOracle, A51_SeesATaskThatRanAfterAFailureAboveIt) {
   records[2] = Ended(kA, Attempt(1), Outcome::kFailed);
   EXPECT_THAT(Judged(records).order[0], HasSubstr("'b' was assigned although 'a', which it needs, ended as failed"));
   // Of a failure that is ignored, of one that is only waited for, nobody takes notice.
-  auto& job = std::get<RunAccepted>(records[0]).job;
+  auto& job = std::get<RunAccepted>(records[0]).job.Edit();
   job.tasks[kA].policy = 1;
   EXPECT_THAT(Judged(records).order, IsEmpty());
   EXPECT_THAT(Judged(records).outcome, IsEmpty());
@@ -154,7 +154,7 @@ TEST(ChaosOracle, SparesWhatNeedsATaskThatMayFail) {
 
 TEST(ChaosOracle, A08_SeesASecondTryOfWhatMustNotBeDoneTwice) {
   Records records = GoodRun();
-  std::get<RunAccepted>(records[0]).job.policies[0].idempotent = false;
+  std::get<RunAccepted>(records[0]).job.Edit().policies[0].idempotent = false;
   EXPECT_THAT(Judged(records).order, ElementsAre(HasSubstr("'b' was assigned again, which must not be done twice")));
   // One that never started may be tried elsewhere.
   std::get<AttemptEnded>(records[5]).outcome = Outcome::kNone;
@@ -167,7 +167,7 @@ TEST(ChaosOracle, A08_SeesASecondTryOfWhatMustNotBeDoneTwice) {
   records[8] = RunIsOver(RunState::kFailed);
   EXPECT_THAT(Judged(records).outcome, IsEmpty());
   EXPECT_THAT(Judged(records).order, IsEmpty());
-  std::get<RunAccepted>(records[0]).job.policies[0].idempotent = true;
+  std::get<RunAccepted>(records[0]).job.Edit().policies[0].idempotent = true;
   EXPECT_THAT(Judged(records).outcome, ElementsAre("task 'b' ended as lost", "task 'd' ended as dependency_failed",
                                                    "the run ended as failed, not succeeded"));
 }

@@ -57,7 +57,7 @@ TEST_F(StepsTest, A51_SeesAnAttemptThatBeganTwice) {
 }
 
 TEST_F(StepsTest, A08_SeesWhatMustNotBeDoneTwice) {
-  std::get<RunAccepted>(lines_[0].record).job.policies[0].idempotent = false;
+  std::get<RunAccepted>(lines_[0].record).job.Edit().policies[0].idempotent = false;
   EXPECT_THAT(Broken(a_ + b_lost_ + c_ + b_ + d_), ElementsAre("'b' was begun again, which must not be done twice"));
 }
 
@@ -85,7 +85,7 @@ TEST_F(StepsTest, A51_SeesMoreAtOnceThanAWorkerHasSlots) {
   // Another worker has slots of its own, and one that was killed and started again is another worker.
   EXPECT_THAT(Broken(a_ + two + Begin("b", Attempt(9), 101, 1) + ends + d_), IsEmpty());
   // A task that takes two.
-  std::get<RunAccepted>(lines_[0].record).job.tasks[kB].requirements = 1;
+  std::get<RunAccepted>(lines_[0].record).job.Edit().tasks[kB].requirements = 1;
   EXPECT_THAT(Broken(a_ + two + ends + d_), ElementsAre(HasSubstr("limit: 3 of 2 slots")));
 }
 

@@ -19,16 +19,16 @@ constexpr AttemptId Attempt(std::uint32_t n, Epoch epoch = 1) { return AttemptId
 inline Record Accepted() {
   RunAccepted accepted;
   accepted.run = kRun;
-  accepted.job.name = "story";
-  accepted.job.modules.resize(1);
-  accepted.job.requirements.resize(2);
-  accepted.job.requirements[1].cpus = 2;
-  accepted.job.policies.resize(2);
-  accepted.job.policies[1].ignore_failure = true;
-  for (const char* name : {"a", "b", "c", "d"}) accepted.job.tasks.emplace_back().name = name;
-  accepted.job.tasks[kB].needs = {{.task = kA}};
-  accepted.job.tasks[kC].needs = {{.task = kA}};
-  accepted.job.tasks[kD].needs = {{.task = kB}, {.task = kC}};
+  accepted.job.Edit().name = "story";
+  accepted.job.Edit().modules.resize(1);
+  accepted.job.Edit().requirements.resize(2);
+  accepted.job.Edit().requirements[1].cpus = 2;
+  accepted.job.Edit().policies.resize(2);
+  accepted.job.Edit().policies[1].ignore_failure = true;
+  for (const char* name : {"a", "b", "c", "d"}) accepted.job.Edit().tasks.emplace_back().name = name;
+  accepted.job.Edit().tasks[kB].needs = {{.task = kA}};
+  accepted.job.Edit().tasks[kC].needs = {{.task = kA}};
+  accepted.job.Edit().tasks[kD].needs = {{.task = kB}, {.task = kC}};
   return accepted;
 }
 

@@ -48,6 +48,8 @@ class Populator {
       }
     } else if constexpr (kOf == Kind::kOptional) {
       Fill(value.emplace(), name);
+    } else if constexpr (kOf == Kind::kShared) {
+      Fill(value.Edit(), name);
     } else {
       static_assert(kOf == Kind::kAggregate);
       ForEachField(value, [this](std::string_view field, auto& member) { this->Fill(member, field); });

@@ -151,7 +151,7 @@ TEST(RecordEntriesTest, ABodyEndsWhereItIsFull) {
 TEST(RecordEntriesTest, SaysWhichRunAnEntryAcceptsWithoutItsJob) {
   RunAccepted accepted;
   accepted.run = kRun;
-  accepted.job.tasks.resize(1000);
+  accepted.job.Edit().tasks.resize(1000);
   const std::vector<Record> records = {accepted, Assigned(1), RunEnded{kRun, RunState::kFailed, 7}};
   const std::string body = Body(records);
   const auto entries = EntriesOf(body);
