@@ -43,6 +43,7 @@ std::uint32_t Core::PickClass(bool prefetch) {
     if (prefetch ? capability.prefetch_blocked || !capability.key.idempotent : capability.blocked) continue;
     const ReadyEntry* top = TopOf(index);
     if (top == nullptr) continue;
+    if (prefetch && capability.need.cpus <= 1 && IsLong(top->key)) continue;  // a big one keeps its place: see below
     const bool better = best == kNone || capability.servers < classes_[best].servers ||
                         (capability.servers == classes_[best].servers && GoesBefore(*top, *best_top));
     if (!better) continue;
