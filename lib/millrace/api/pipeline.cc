@@ -96,6 +96,10 @@ absl::Status CheckLimits(const detail::Instance& instance) {
     return refuse("policy().backoff", FormatDuration(policy.backoff),
                   "0 or more, and at most backoff_limit (" + FormatDuration(policy.backoff_limit) + ")");
   }
+  if (policy.expected < Duration::zero() || policy.expected > kLongestExpected) {
+    return refuse("policy().expected", FormatDuration(policy.expected),
+                  "0 for not known, or at most " + FormatDuration(kLongestExpected));
+  }
   const Requirements& requirements = instance.requirements;
   if (requirements.cpus < 0) return refuse("requirements().cpus", std::to_string(requirements.cpus), "0 or more");
   if (requirements.memory < 0) return refuse("requirements().memory", std::to_string(requirements.memory), "0 or more");

@@ -94,6 +94,10 @@ std::string PlanText(const JobSpec& job, const Options& options, const Console& 
   }
   const auto cached = LookAhead(job, options);
   std::vector<std::vector<std::string>> rows = {{"wave", "module", "needs", "requires", "cache"}};
+  const bool any_expected = std::any_of(job.tasks.begin(), job.tasks.end(), [&job](const TaskSpec& task) {
+    return job.policies[task.policy].expected > Duration::zero();
+  });
+  if (any_expected) rows[0].push_back("expected");
   for (std::uint32_t wave = 1; wave <= last_wave; ++wave) {
     for (std::uint32_t i = 0; i < job.tasks.size(); ++i) {
       if (waves[i] != wave) continue;
@@ -108,6 +112,8 @@ std::string PlanText(const JobSpec& job, const Options& options, const Console& 
       const char* cache = !policy.cached ? "-" : (cached[i] ? "hit" : "would run");
       rows.push_back({std::to_string(wave), Printable(task.name), needs.empty() ? "-" : absl::StrJoin(needs, ", "),
                       requires_text.empty() ? "-" : Printable(requires_text), cache});
+      if (!any_expected) continue;
+      rows.back().push_back(policy.expected > Duration::zero() ? FormatDuration(policy.expected) : "-");
     }
   }
   return FormatTable(rows, console) +

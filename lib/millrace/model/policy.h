@@ -26,6 +26,7 @@ enum class Isolation : std::uint8_t {
 
 // The least memory_limit that is taken: the module's process needs some of it for itself, and a number alone is bytes.
 inline constexpr std::int64_t kLeastMemoryLimit = 16 << 20;
+inline constexpr Duration kLongestExpected = std::chrono::hours(24 * 30);
 
 struct Policy {
   std::optional<std::int32_t> retries{};  // tries after the first
@@ -41,6 +42,7 @@ struct Policy {
   Duration backoff_limit = std::chrono::seconds(30);
   std::int64_t memory_limit = 0;  // bytes that an attempt and all its processes may take together; 0 = no limit
   SecretNames secrets{};          // what its commands find in their environment, and Context::Secret gives
+  Duration expected{};            // what an attempt usually takes, for the order of work; 0 = not known
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

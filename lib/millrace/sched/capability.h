@@ -18,7 +18,7 @@ namespace millrace::sched {
 
 struct ReadyEntry {
   std::int32_t priority = 0;
-  std::uint32_t below = 0;
+  std::uint64_t below = 0;  // JobGraph::below
   TaskKey key;
 };
 // Whether `a` goes first.

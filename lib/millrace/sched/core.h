@@ -214,6 +214,8 @@ class Core {
   void Touch(Session& session);  // its room has changed
   void Rekey(Session& session);
   std::uint32_t TargetOf(const Session& session) const;
+  bool IsLong(TaskKey key) const { return RunAt(key.run)->PolicyOf(key.task).expected > kLongTask; }
+  std::int64_t LongCpusOf(const Attempt& attempt) const;
 
   // ---- dispatch.cc ----
   void Dispatch();

@@ -47,6 +47,7 @@ Core::Turn Core::PickClass(bool prefetch) {
     if (prefetch ? capability.prefetch_blocked || !capability.key.idempotent : capability.blocked) continue;
     const ReadyEntry* top = TopOf(index);
     if (top == nullptr) continue;
+    if (prefetch && capability.need.cpus <= 1 && IsLong(top->key)) continue;  // a big one keeps its place: see below
     const bool fewer = best == kNone || capability.servers < classes_[best].servers;
     const bool as_few = best != kNone && capability.servers == classes_[best].servers;
     if (fewer) {
@@ -111,6 +112,7 @@ void Core::Assign(Session& session, const Turn& turn, std::uint32_t most) {
   while (record.tasks.size() < most) {
     const ReadyEntry* top = TopOf(turn.capability);
     if (top == nullptr || top->key.run != first.run || (turn.until && GoesBefore(*turn.until, *top))) break;
+    if (!record.tasks.empty() && IsLong(top->key)) break;
     const std::uint32_t task = top->key.task;
     queue.Pop();
     // One that has left the queue and come back may stand in it twice, side by side.

@@ -42,6 +42,7 @@ void Core::Detach(std::uint32_t index) {
     MarkWaiting(session, index, false);
   } else {
     session.room.Give(classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need);
+    session.long_cpus -= LongCpusOf(attempt);
   }
   (attempt.previous == kNone ? session.first : attempts_[attempt.previous].next) = attempt.next;
   (attempt.next == kNone ? session.last : attempts_[attempt.next].previous) = attempt.previous;
@@ -76,6 +77,7 @@ void Core::Promote(Session& session) {
     const Room& need = classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need;
     if (!session.room.Fits(need)) return;
     session.room.Take(need);
+    session.long_cpus += LongCpusOf(attempt);
     MarkWaiting(session, index, false);
   }
 }
@@ -108,8 +110,14 @@ void Core::Touch(Session& session) {
   touched_.push_back(session.index);
 }
 
+std::int64_t Core::LongCpusOf(const Attempt& attempt) const {
+  if (!IsLong(attempt.task)) return 0;
+  return classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need.cpus;
+}
+
 std::uint32_t Core::TargetOf(const Session& session) const {
-  return session.speed.PrefetchTarget(session.offer.cpus, config_.prefetch_limit);
+  const std::int64_t slots = std::max<std::int64_t>(session.offer.cpus - session.long_cpus, 0);
+  return session.speed.PrefetchTarget(slots, config_.prefetch_limit);
 }
 
 // Puts the worker where Dispatch finds it, and lets the classes it serves look again.

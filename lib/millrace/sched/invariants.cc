@@ -177,6 +177,7 @@ absl::Status Core::CheckSession(const Session& session) const {
   Room room = RoomOf(session.offer);
   std::uint32_t held = 0;
   std::uint32_t prefetched = 0;
+  std::int64_t long_cpus = 0;
   std::uint32_t before = kNone;
   for (std::uint32_t at = session.first; at != kNone; at = attempts_[at].next) {
     const Attempt& attempt = attempts_[at];
@@ -194,6 +195,7 @@ absl::Status Core::CheckSession(const Session& session) const {
     } else {
       if (prefetched > 0) return Internal("%s: one that runs stands behind one that waits", session.name);
       room.Take(classes_[run.tasks.capability[attempt.task.task]].need);
+      long_cpus += LongCpusOf(attempt);
     }
     if (attempt.order != 0 && attempt.order != kUnsent && attempt.order > session.orders_sent) {
       return Internal("%s: an attempt's order is from the future", session.name);
@@ -204,6 +206,9 @@ absl::Status Core::CheckSession(const Session& session) const {
   if (before != session.last || held != session.held || prefetched != session.prefetched) {
     return Internal("%s: %d held, %d prefetched, counted %d, %d", session.name, held, prefetched, session.held,
                     session.prefetched);
+  }
+  if (long_cpus != session.long_cpus) {
+    return Internal("%s: long tasks take %d cpus, counted %d", session.name, long_cpus, session.long_cpus);
   }
   if (session.solo != kNone && held != 1 && session.link != Link::kLost) {
     return Internal("%s runs a suspect beside %d others", session.name, held - 1);

@@ -62,6 +62,10 @@ absl::Status CheckPolicy(const Policy& policy) {
     return InvalidArgument("retries = %d; allowed are 0 to %d", *policy.retries, kMaxRetries);
   }
   if (policy.timeout < Duration::zero()) return InvalidArgument("the timeout is negative");
+  if (policy.expected < Duration::zero() || policy.expected > kLongestExpected) {
+    return InvalidArgument("expected = %s; allowed are 0 for not known, and up to %s", FormatDuration(policy.expected),
+                           FormatDuration(kLongestExpected));
+  }
   if (policy.backoff < Duration::zero() || policy.backoff_limit < Duration::zero()) {
     return InvalidArgument("the back-off is negative");
   }

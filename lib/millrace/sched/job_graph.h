@@ -35,7 +35,7 @@ struct JobGraph {
   std::vector<std::uint32_t> first_edge;  // of each task into `edges`, and one past the last
   std::vector<Edge> edges;                // to dependants
   std::vector<std::uint32_t> wave;        // 1 + the longest path above
-  std::vector<std::uint32_t> below;       // tasks on the longest path below, the task itself not counted
+  std::vector<std::uint64_t> below;       // microseconds of the longest path from here on, the task itself counted
   std::uint32_t waves = 0;
 
   std::span<const Edge> Dependants(std::uint32_t task) const {

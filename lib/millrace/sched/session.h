@@ -40,6 +40,10 @@ struct Challenger {
   std::uint64_t nonce = 0;
 };
 
+// A task that takes longer is not handed out before it can start, and none is to wait behind it: where a slot will be
+// free first is not known before one is.
+inline constexpr Duration kLongTask = std::chrono::seconds(1);
+
 // Smoothed measurements that the prefetch follows; 0 = unknown.
 struct Speed {
   double service_ns = 0;     // execution of one attempt
@@ -103,6 +107,7 @@ struct Session {
   std::uint32_t first_waiting = kNone;  // the oldest prefetched one
   std::uint32_t held = 0;
   std::uint32_t prefetched = 0;
+  std::int64_t long_cpus = 0;          // taken by what runs and is expected to take longer than kLongTask
   std::uint32_t solo = kNone;          // the suspect that runs here alone
   std::uint32_t reserved_for = kNone;  // class of suspects for which this worker is being emptied
   Speed speed;
@@ -135,7 +140,7 @@ inline std::uint32_t Speed::PrefetchTarget(std::int64_t slots, std::uint32_t lim
   };
   const auto per_slot = static_cast<double>(slots);
   if (service_ns == 0) return cap(per_slot);
-  if (service_ns > 1e9) return 0;
+  if (service_ns > static_cast<double>(kLongTask.count())) return 0;
   const double exact = per_slot * 2 * round_trip_ns / service_ns;
   double wanted = static_cast<double>(static_cast<std::uint64_t>(std::min(exact, 1e9)));
   if (wanted < exact) wanted += 1;

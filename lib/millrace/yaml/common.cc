@@ -182,9 +182,9 @@ void ReadPolicyFlag(const Item& item, Common& common) {
   Set(ReadFlag(item.node, item.what, item.problems), common.policy.*field);
 }
 
-template <Duration Policy::*field>
-void ReadBackoff(const Item& item, Common& common) {
-  Set(ReadDuration(item.node, item.what, Duration::zero(), kLongestBackoff, item.problems), common.policy.*field);
+template <Duration Policy::*field, const Duration& longest>
+void ReadDurationUpTo(const Item& item, Common& common) {
+  Set(ReadDuration(item.node, item.what, Duration::zero(), longest, item.problems), common.policy.*field);
 }
 
 struct CommonKey {
@@ -200,8 +200,8 @@ constexpr CommonKey kCommonKeys[] = {
     {"retries", [](const Item& i,
                    Common& out) { Set(ReadInteger(i.node, i.what, 0, kMostRetries, i.problems), out.policy.retries); }},
     {"retry_on", ReadRetryOn},
-    {"backoff", ReadBackoff<&Policy::backoff>},
-    {"backoff_limit", ReadBackoff<&Policy::backoff_limit>},
+    {"backoff", ReadDurationUpTo<&Policy::backoff, kLongestBackoff>},
+    {"backoff_limit", ReadDurationUpTo<&Policy::backoff_limit, kLongestBackoff>},
     {"env", [](const Item& i, Common& out) { ReadEnv(i.node, i.what, out.env, i.problems); }},
     {"secrets", ReadSecrets},
     {"ignore_failure", ReadPolicyFlag<&Policy::ignore_failure>},
@@ -215,6 +215,7 @@ constexpr CommonKey kCommonKeys[] = {
     {"isolation", ReadIsolation},
     {"version", [](const Item& i, Common& out) { Set(ReadText(i.node, i.what, i.problems), out.version); }},
     {"memory_limit", ReadMemoryLimit},
+    {"expected", ReadDurationUpTo<&Policy::expected, kLongestExpected>},
 };
 
 }  // namespace

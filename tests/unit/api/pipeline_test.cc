@@ -170,12 +170,17 @@ TEST(PipelineTest, AnEmptyPipelineIsRefused) {
 struct Eager {
   static constexpr std::string_view kName = "eager";
   int retries = 0;
-  Policy policy() const { return {.retries = retries}; }
+  int expected_hours = 0;
+  Policy policy() const { return {.retries = retries, .expected = std::chrono::hours(expected_hours)}; }
   void Run() const {}
 };
 TEST(PipelineTest, PoliciesOutOfRangeAreRefusedWithValueAndRange) {
   EXPECT_EQ(WhyNot(Pipeline{Eager{.retries = -2}}),
             "'eager[retries=-2]': policy().retries is -2; it must be 0 or more");
+  EXPECT_EQ(
+      WhyNot(Pipeline{Eager{.expected_hours = 721}}),
+      "'eager[expected_hours=721]': policy().expected is 721h00m; it must be 0 for not known, or at most 720h00m");
+  EXPECT_TRUE(Pipeline{Eager{.expected_hours = 720}}.ToJob().ok());
 }
 
 struct OtherEager {

@@ -66,6 +66,18 @@ TEST_F(PlanTest, WavesNeedsAndRequirements) {
             "release: 4 modules in 3 waves (waves are shown, never waited for)\n");
 }
 
+TEST_F(PlanTest, WhatIsExpectedIsShownWhereItIsSaid) {
+  JobSpec job = Release();
+  job.policies[0].expected = std::chrono::minutes(90);
+  EXPECT_EQ(Plan(job),
+            "wave  module   needs    requires                      cache      expected\n"
+            "1     restore  -        -                             would run  -\n"
+            "1     docs     -        -                             -          1h30m\n"
+            "2     build    restore  tools cmake, g++>=12; 2 cpus  would run  -\n"
+            "3     test     build    -                             would run  -\n"
+            "release: 4 modules in 3 waves (waves are shown, never waited for)\n");
+}
+
 TEST_F(PlanTest, A38_WhatTheCacheHasIsAHitAsFarAsItsDependenciesAre) {
   const JobSpec job = Release();
   Datum restored;

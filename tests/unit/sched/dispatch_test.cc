@@ -181,6 +181,51 @@ TEST(DispatchTest, A29_PriorityThenPathThenAge) {
   EXPECT_THAT(rig.Why("young"), HasSubstr("1 tasks are ahead of it")) << "the older one";
 }
 
+TEST(DispatchTest, A29_TheLongestPathIsByWhatTasksAreExpectedToTake) {
+  Rig rig;
+  rig.Join("w1");
+  rig.Submit(Job(FailMode::kKeepGoing).Task("busy", "", {.expected = seconds(2)}).spec);
+  rig.Submit(Job(FailMode::kKeepGoing)
+                 .Task("many", "", {.expected = seconds(2)})
+                 .Task("many2", "many", {.expected = seconds(2)})
+                 .Task("many3", "many2", {.expected = seconds(2)})
+                 .Task("one", "", {.expected = seconds(7)})
+                 .spec);
+  rig.Succeed("w1", "busy");
+  EXPECT_TRUE(rig.AttemptOf("w1", "one").valid());
+  EXPECT_FALSE(rig.AttemptOf("w1", "many").valid());
+  rig.Succeed("w1", "one");
+  EXPECT_TRUE(rig.AttemptOf("w1", "many").valid());
+}
+
+TEST(DispatchTest, A32_ALongTaskWaitsInTheBrokerAndNothingBehindIt) {
+  Rig rig;
+  rig.Join("w1", {.cpus = 2});
+  const Policy brief{.priority = 1, .expected = milliseconds(10)};
+  const Policy lengthy{.expected = seconds(1) + milliseconds(1)};
+  rig.Submit(Job().Task("brief", "", brief).Task("long1", "", lengthy).Task("long2", "", lengthy).spec);
+  EXPECT_TRUE(rig.AttemptOf("w1", "brief").valid());
+  EXPECT_TRUE(rig.AttemptOf("w1", "long1").valid());
+  EXPECT_FALSE(rig.AttemptOf("w1", "long2").valid()) << "no slot is free";
+  rig.Submit(Job().Task("brief2", "", brief).Task("brief3", "", brief).spec);
+  EXPECT_TRUE(rig.AttemptOf("w1", "brief2").valid()) << "one waits, for the one slot that will soon be free";
+  EXPECT_FALSE(rig.AttemptOf("w1", "brief3").valid()) << "none waits for that of the long one";
+  for (const char* name : {"brief", "brief2", "brief3"}) rig.Succeed("w1", name);
+  EXPECT_TRUE(rig.AttemptOf("w1", "long2").valid());
+  rig.Submit(Job().Task("brief4", "", brief).spec);
+  EXPECT_FALSE(rig.AttemptOf("w1", "brief4").valid()) << "both slots are held by long ones";
+  rig.Succeed("w1", "long1");
+  EXPECT_TRUE(rig.AttemptOf("w1", "brief4").valid());
+}
+
+TEST(DispatchTest, A29_ALongWideTaskKeepsItsPlaceToo) {
+  Rig rig;
+  rig.Join("w1", {.cpus = 2});
+  rig.Submit(Job(FailMode::kKeepGoing).Task("running").spec);
+  rig.Submit(Job(FailMode::kKeepGoing).Task("wide", "", {.expected = minutes(1)}, {.cpus = 2}).spec);
+  EXPECT_TRUE(rig.AttemptOf("w1", "wide").valid()) << "it waits there";
+}
+
 TEST(DispatchTest, A29_WorkThatFewCanDoIsNotStarvedByWorkThatAllCan) {
   Rig rig;
   Job job(FailMode::kKeepGoing);

@@ -26,12 +26,34 @@ TEST(JobGraphTest, CountsWavesAndPaths) {
   ASSERT_EQ(Refusal(job.spec), "");
   const JobGraph graph = BuildGraph(job.spec).value();
   EXPECT_THAT(graph.wave, ElementsAre(1, 2, 3, 4, 1));
-  EXPECT_THAT(graph.below, ElementsAre(3, 2, 1, 0, 0));
+  constexpr std::uint64_t kSecond = 1'000'000;
+  EXPECT_THAT(graph.below, ElementsAre(4 * kSecond, 3 * kSecond, 2 * kSecond, kSecond, kSecond));
   EXPECT_EQ(graph.waves, 4u);
   ASSERT_EQ(graph.Dependants(1).size(), 1u);
   EXPECT_EQ(graph.Dependants(1)[0].target(), 2u);
   EXPECT_TRUE(graph.Dependants(1)[0].optional());
   EXPECT_FALSE(graph.Dependants(0)[0].optional());
+}
+
+TEST(JobGraphTest, PathsAreAsLongAsTheirTasksAreExpectedToTake) {
+  const Job job = Job()
+                      .Task("a", "", {.expected = milliseconds(5)})
+                      .Task("b", "a")  // not known: the mean of the others
+                      .Task("c", "a", {.expected = milliseconds(10)})
+                      .Task("d", "b c", {.expected = std::chrono::nanoseconds(1)})
+                      .Task("e", "", {.expected = milliseconds(25)});
+  ASSERT_EQ(Refusal(job.spec), "");
+  EXPECT_THAT(BuildGraph(job.spec).value().below, ElementsAre(15'001, 10'001, 10'001, 1, 25'000));
+}
+
+TEST(JobGraphTest, ThePathOfAsManyTasksAsThereMayBeIsStillANumber) {
+  Job job;
+  for (int i = 0; i < 20; ++i) {
+    job.Task("t" + std::to_string(i), i == 0 ? "" : "t" + std::to_string(i - 1), {.expected = kLongestExpected});
+  }
+  const std::vector<std::uint64_t> below = BuildGraph(job.spec).value().below;
+  EXPECT_EQ(below[0], 20 * below[19]);
+  EXPECT_LE(below[19], UINT64_MAX / kMaxTasks);
 }
 
 TEST(JobGraphTest, A14_ACycleIsNamedAsAWhole) {
@@ -74,6 +96,11 @@ TEST(JobGraphTest, A14_IndexesAndAmountsOutOfRangeAreRefused) {
   }
   job = Job().Task("a", "", {.isolation = Isolation::kInProcess, .memory_limit = kLeastMemoryLimit});
   EXPECT_THAT(Refusal(job.spec), HasSubstr("in-process"));
+  for (const Duration expected : {Duration(seconds(-1)), Duration(kLongestExpected + minutes(1))}) {
+    job = Job().Task("a", "", {.expected = expected});
+    EXPECT_THAT(Refusal(job.spec), HasSubstr("expected = " + FormatDuration(expected) + "; allowed are 0"));
+  }
+  EXPECT_EQ(Refusal(Job().Task("a", "", {.expected = kLongestExpected}).spec), "");
   job = Job().Task("a", "", {.secrets = {{"TOKEN", "../token"}}});
   EXPECT_THAT(Refusal(job.spec), HasSubstr("'../token' is no name of a secret; use 1 to 100 letters"));
   job = Job().Task("a", "", {.secrets = {{"TO=KEN", "token"}}});

@@ -118,6 +118,9 @@ TEST(LimitsTest, A14_TimesInAFile) {
   EXPECT_THAT(ModuleError("timeout: 0.5ms"), HasSubstr("'timeout'"));
   EXPECT_EQ(ModuleError("backoff: 24h, backoff_limit: 24h"), "");
   EXPECT_THAT(ModuleError("backoff: 24h1ms"), HasSubstr("'backoff'"));
+  EXPECT_EQ(ModuleError("expected: 30d"), "");
+  EXPECT_EQ(ModuleError("expected: 0"), "");
+  EXPECT_THAT(ModuleError("expected: 720h1ms"), HasSubstr("'expected'"));
 }
 
 TEST(LimitsTest, A14_MemoryLimitsInAFile) {

@@ -155,6 +155,20 @@ modules:
   EXPECT_EQ(limit_of(2), 0);
 }
 
+TEST(PipelineTest, WhatIsExpectedMayBeSaidForAllAndForOne) {
+  const JobSpec job = Parse(R"(defaults: {expected: 10s}
+modules:
+  a: {run: x}
+  b: {run: x, expected: 1h30m}
+  c: {run: x, expected: 0}
+)");
+  const auto expected_of = [&](std::size_t task) { return job.policies[job.tasks[task].policy].expected; };
+  ASSERT_EQ(job.tasks.size(), 3u);
+  EXPECT_EQ(expected_of(0), seconds(10));
+  EXPECT_EQ(expected_of(1), minutes(90));
+  EXPECT_EQ(expected_of(2), Duration::zero());
+}
+
 TEST(PipelineTest, SecretsAreNames) {
   const JobSpec job = Parse(R"(defaults: {secrets: [TOKEN]}
 modules:
