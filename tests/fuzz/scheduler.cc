@@ -292,7 +292,7 @@ void World::Step(sched::Event event) {
   sched::Actions actions;
   broker_->Step(now_, std::move(event), actions);
   fuzz::Require(broker_->CheckInvariants(), "the broker's tables disagree");
-  for (const sched::Action& action : testing::Unfolded(std::move(actions))) Perform(action);
+  for (const sched::Action& action : sched::Unfolded(std::move(actions))) Perform(action);
   fuzz::Require(broker_->Remembers().peers <= peers_.size(), "a connection that is gone is remembered");
 }
 

@@ -109,7 +109,7 @@ void World::StepBroker(sched::Event event) {
   const Instant now = broker_clock_.Local(time_.now());
   leases_.Hears(event, now);
   broker_->Step(now, std::move(event), actions);
-  actions = testing::Unfolded(std::move(actions));
+  actions = sched::Unfolded(std::move(actions));
   Judge(actions, now);
   Write(actions);
   if (doom_ > 0 && Faulty() && --doom_ == 0) {  // dies when it has done a part of that

@@ -30,6 +30,10 @@ template <class T>
 inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool kIsShared = false;
+template <class T>
+inline constexpr bool kIsShared<Shared<T>> = true;
 
 std::string Quoted(std::string_view text) {
   std::string out = "'";
@@ -107,6 +111,8 @@ std::string Value(const T& value) {
     return List(value);
   } else if constexpr (kIsOptional<T>) {
     return value ? Value(*value) : "none";
+  } else if constexpr (kIsShared<T>) {
+    return Value(*value);
   } else {
     return "{" + Fields(value) + "}";
   }

@@ -8,14 +8,14 @@
 
 #include "millrace/sched/event.h"
 
-namespace millrace::testing {
+namespace millrace::sched {
 
-inline sched::Actions Unfolded(sched::Actions actions) {
-  sched::Actions unfolded;
-  for (sched::Action& action : actions) {
-    if (auto* append = std::get_if<sched::Append>(&action.body)) {
+inline Actions Unfolded(Actions actions) {
+  Actions unfolded;
+  for (Action& action : actions) {
+    if (auto* append = std::get_if<Append>(&action.body)) {
       millrace::Unfold(std::move(append->record), [&unfolded](Record record) {
-        unfolded.push_back({.after = 0, .body = sched::Append{.record = std::move(record)}});
+        unfolded.push_back({.after = 0, .body = Append{.record = std::move(record)}});
       });
     } else {
       unfolded.push_back(std::move(action));
@@ -24,4 +24,4 @@ inline sched::Actions Unfolded(sched::Actions actions) {
   return unfolded;
 }
 
-}  // namespace millrace::testing
+}  // namespace millrace::sched

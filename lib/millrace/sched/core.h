@@ -285,8 +285,8 @@ class Core {
   Instant start_{};
   Instant now_{};
   Actions* actions_ = nullptr;
-  JournalPosition position_ = 0;  // of the newest Append
-  JournalPosition at_ = 0;        // of the record being applied
+  JournalPosition position_ = 0;   // of the newest Append
+  JournalPosition at_ = 0;         // of the record being applied
   std::optional<JobGraph> graph_;  // of the job that is accepted now
   // Of the report being taken: its plain successes so far, in their order, which are committed together.
   TasksSucceeded successes_;

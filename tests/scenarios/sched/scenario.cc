@@ -293,7 +293,7 @@ void Scenario::Step(Event event) {
   scheduler_->Step(now_, std::move(event), actions);
   const absl::Status status = scheduler_->CheckInvariants();
   EXPECT_TRUE(status.ok()) << status;
-  for (const Action& action : testing::Unfolded(std::move(actions))) Print_(action);
+  for (const Action& action : sched::Unfolded(std::move(actions))) Print_(action);
 }
 
 std::string Scenario::Who(PeerId peer) const {

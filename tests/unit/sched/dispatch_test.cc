@@ -319,5 +319,53 @@ TEST(DispatchTest, A11_ASuspectGetsABusyWorkerToItselfOnceItIsEmpty) {
   EXPECT_TRUE(rig.AttemptOf("w2", "other").valid());
 }
 
+// Runs a first task on each worker, in no time, so that they are known to be quick and are prefetched many.
+void Warm(Rig& rig, const std::vector<std::string>& workers) {
+  Job job;
+  for (const std::string& worker : workers) {
+    rig.Join(worker);
+    job.Task("for " + worker);
+  }
+  rig.Submit(job.spec);
+  rig.now += milliseconds(1);
+  for (const std::string& worker : workers) {
+    const auto assigned = rig.Assigned(worker);
+    ASSERT_EQ(assigned.size(), 1u);
+    rig.End(worker, assigned.begin()->first, Outcome::kSucceeded, {}, "", std::chrono::microseconds(10));
+  }
+  rig.Clear();
+}
+
+TEST(DispatchTest, A25_PrefetchInBatchesSharesWhatThereIs) {
+  Rig rig;
+  Warm(rig, {"w1", "w2"});
+  Job job;
+  for (int i = 0; i < 100; ++i) job.Task("t" + std::to_string(i));
+  rig.Submit(job.spec);
+  const auto one = rig.Assigned("w1").size();
+  const auto two = rig.Assigned("w2").size();
+  EXPECT_EQ(one + two, 100u);
+  EXPECT_LE(std::max(one, two) - std::min(one, two), 2u) << one << " and " << two;
+}
+
+// A batch of one class ends where the best task of another one is better.
+TEST(DispatchTest, A25_PrefetchInBatchesKeepsTheOrderOfPriority) {
+  Rig rig;
+  Warm(rig, {"w1"});
+  Job job;
+  for (int i = 0; i < 30; ++i) {
+    Requirements other;
+    if (i % 3 == 0) other.os = {"linux"};  // a class of its own
+    job.Task("t" + std::to_string(i), "", {.priority = 100 - i}, other);
+  }
+  rig.Submit(job.spec);
+  std::vector<std::string> names;
+  for (const Assign& assign : rig.Sent<Assign>(rig.workers.at("w1").peer)) {
+    for (const Assignment& task : assign.tasks) names.push_back(task.name);
+  }
+  ASSERT_EQ(names.size(), 30u);
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(names[static_cast<std::size_t>(i)], "t" + std::to_string(i));
+}
+
 }  // namespace
 }  // namespace millrace::sched

@@ -213,7 +213,7 @@ void RandomWorld::Step(Event event) {
   Actions actions;
   broker_->Step(now_, std::move(event), actions);
   if (const absl::Status status = broker_->CheckInvariants(); !status.ok()) Wrong(TextOf(status));
-  for (Action& action : testing::Unfolded(std::move(actions))) {
+  for (Action& action : sched::Unfolded(std::move(actions))) {
     if (const auto* append = std::get_if<Append>(&action.body)) {
       if (const auto* ended = std::get_if<TaskEnded>(&append->record)) {
         for (const Record& record : journal_) {

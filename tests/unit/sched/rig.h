@@ -93,7 +93,7 @@ class Rig {
     scheduler->Step(now, std::move(event), fresh);
     const absl::Status status = scheduler->CheckInvariants();
     EXPECT_TRUE(status.ok()) << status;
-    for (Action& action : testing::Unfolded(std::move(fresh))) {
+    for (Action& action : sched::Unfolded(std::move(fresh))) {
       if (const Append* append = std::get_if<Append>(&action.body)) journal.push_back(append->record);
       actions.push_back(std::move(action));
     }

@@ -325,5 +325,46 @@ TEST(RunTest, EndedRunsAreForgottenInTime) {
   EXPECT_NE(rig.Ask(QueryKind::kRun).code, 0) << "over run_retention";
 }
 
+// One report of many attempts: successes of each run in a row are one record, and each end counts once.
+TEST(RunTest, A07_AReportOfManyEndsIsTakenInItsOrderAndEachEndOnce) {
+  Rig rig;
+  rig.Join("w1", {.cpus = 8});
+  Job first;
+  for (const char* name : {"a", "b", "bad", "c"}) first.Task(name);
+  first.spec.fail_mode = FailMode::kKeepGoing;
+  rig.Submit(first.spec);
+  const RunId first_run = rig.run;
+  rig.Submit(Job().Task("x").Task("y", "x").spec);
+  const auto assigned = rig.Assigned("w1");
+  Report report{
+      .session = rig.workers.at("w1").session, .orders_through = 0, .first_number = 1, .reports = {}, .started = {}};
+  for (const char* name : {"a", "b", "a", "bad", "x", "c"}) {
+    AttemptReport one;
+    one.attempt = assigned.at(name).attempt;
+    one.outcome = std::string_view(name) == "bad" ? Outcome::kFailed : Outcome::kSucceeded;
+    one.result = {.bytes = Bytes::Copy(name), .digest = {}, .size = std::string_view(name).size()};
+    one.execution = milliseconds(10);
+    report.reports.push_back(std::move(one));
+  }
+  rig.Clear();
+  const std::size_t before = rig.journal.size();
+  rig.Say(rig.workers.at("w1").peer, report);
+  std::string ended;
+  for (std::size_t i = before; i < rig.journal.size(); ++i) {
+    const auto* end = std::get_if<TaskEnded>(&rig.journal[i]);
+    if (end != nullptr) ended += end->outcome == Outcome::kFailed ? "!" : end->result.bytes.str();
+  }
+  EXPECT_EQ(ended, "ab!xc");
+  const auto recorded = rig.Last<Recorded>(rig.workers.at("w1").peer);
+  ASSERT_TRUE(recorded);
+  EXPECT_EQ(recorded->through, 6u);
+  EXPECT_EQ(recorded->dropped, std::vector<AttemptId>{assigned.at("a").attempt}) << "it had ended in this very report";
+  EXPECT_EQ(rig.scheduler->Broker(rig.now).tasks_completed, 5u);
+  EXPECT_TRUE(rig.Assigned("w1").contains("y")) << "what needs one of them is ready in the same step";
+  rig.run = first_run;
+  EXPECT_EQ(rig.Run().succeeded, 3u);
+  EXPECT_EQ(rig.Run().failed, 1u);
+}
+
 }  // namespace
 }  // namespace millrace::sched

@@ -128,6 +128,27 @@ TEST(ChronicleTest, TheFirstFailureThatIsNotIgnoredIsTheCauseAndATeardownGivesWa
   EXPECT_TRUE(story->TaskAt(0).view.ignored);
 }
 
+TEST(ChronicleTest, RecordsOfSeveralTasksTellTheSameAsOneForEach) {
+  TasksAssigned assigned{
+      .run = kRun, .worker = "w1", .assigned_unix_ms = kSubmitted + 10, .first_attempt = AttemptId{1}, .tasks = {1, 0}};
+  TasksSucceeded succeeded{.run = kRun, .ended_unix_ms = kSubmitted + 70, .rows = {}, .results = {}};
+  for (const std::uint32_t task : {1u, 0u, 7u}) {  // there is no seventh one
+    succeeded.rows.push_back({task, AttemptId{2 - task}, milliseconds(20), kSubmitted + 50});
+  }
+  succeeded.results = {{.bytes = Bytes::Copy("result"), .digest = {}, .size = 6}};
+  std::vector<Record> apart = {Accepted({"a", "b"})};
+  Unfold(assigned, [&apart](Record one) { apart.push_back(std::move(one)); });
+  Unfold(succeeded, [&apart](Record one) { apart.push_back(std::move(one)); });
+  apart.emplace_back(End(RunState::kSucceeded, 80));
+  const auto expected = StoryOf(apart);
+  const auto story = StoryOf({Accepted({"a", "b"}), assigned, succeeded, End(RunState::kSucceeded, 80)});
+  EXPECT_EQ(story->run(), expected->run());
+  EXPECT_EQ(story->run().view.succeeded, 2u);
+  for (const std::uint32_t task : {0u, 1u}) EXPECT_EQ(story->TaskAt(task), expected->TaskAt(task));
+  EXPECT_EQ(story->TaskAt(1).result.bytes.view(), "result");
+  EXPECT_EQ(story->TaskAt(0).view.worker, "w1");
+}
+
 TEST(ChronicleTest, ACancelledRunSaysWhy) {
   const auto story = StoryOf({Accepted({"a"}), RunCancelled{kRun, "cancelled: by hand"},
                               Ended(0, 0, Outcome::kCancelled, 0, 5), End(RunState::kCancelled, 5)});

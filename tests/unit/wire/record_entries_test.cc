@@ -128,6 +128,40 @@ TEST(RecordEntriesTest, A09_AnyRecordsComeBackInOrder) {
   }
 }
 
+// What is written of several at once is what is written of each, so that a journal does not tell how it came about.
+TEST(RecordEntriesTest, RecordsOfSeveralPositionsAreReadAsOneEach) {
+  TasksAssigned assigned{.run = kRun,
+                         .worker = "w1",
+                         .assigned_unix_ms = 1'700'000'000'000,
+                         .first_attempt = AttemptId{EpochQualified(1, 100)},
+                         .tasks = {5, 1, 9}};
+  TasksSucceeded succeeded{.run = kRun, .ended_unix_ms = 1'700'000'000'003, .rows = {}, .results = {}};
+  for (const std::uint32_t task : {5, 1, 9}) {
+    succeeded.rows.push_back({.task = task,
+                              .attempt = AttemptId{EpochQualified(1, 100 + task)},
+                              .execution = std::chrono::microseconds(task),
+                              .started_unix_ms = 1'700'000'000'000 + task});
+  }
+  succeeded.results = {Payload{}, Payload{.bytes = Bytes::Copy("ab"), .digest = {}, .size = 2}};  // and none
+  const std::vector<Record> together = {assigned, succeeded};
+  std::vector<Record> apart;
+  for (const Record& record : together) {
+    Unfold(record, [&apart](Record one) { apart.push_back(std::move(one)); });
+  }
+  ASSERT_EQ(apart.size(), 6u);
+  EXPECT_EQ(PositionsOf(together), 6u);
+  EXPECT_EQ(std::get<TaskEnded>(apart[4]).result.bytes.view(), "ab");
+  EXPECT_EQ(Body(together), Body(apart));
+  EXPECT_EQ(*Read(Body(together)), apart);
+  // With others around them, and when they are short.
+  assigned.tasks = {3};
+  succeeded.rows.resize(1);
+  const std::vector<Record> mixed = {Assigned(7, "w2"), assigned, RunCancelled{kRun, "r"}, succeeded, Succeeded(4)};
+  const std::vector<Record> singles = {Assigned(7, "w2"), RowOf(assigned, 0), RunCancelled{kRun, "r"},
+                                       RowOf(succeeded, 0), Succeeded(4)};
+  EXPECT_EQ(Body(mixed), Body(singles));
+}
+
 TEST(RecordEntriesTest, ABodyEndsWhereItIsFull) {
   std::vector<Record> records;
   for (std::uint32_t i = 0; i < 100; ++i) {
