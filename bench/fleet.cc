@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "millrace/base/status.h"
+#include "millrace/host/assemble.h"
 #include "millrace/host/engine.h"
 #include "millrace/host/options_table.h"
 #include "millrace/keys/keyring.h"
@@ -33,15 +34,18 @@ constexpr std::chrono::seconds kStartPatience(60);
 std::string KeysOf(const std::string& scratch) { return scratch + "/keys"; }
 std::string WorkerName(std::int64_t index) { return "w" + std::to_string(index + 1); }
 
-int RunBroker(Options options, const std::string& ready, const std::string& durability, bool history) {
+// The words after the role: scratch folder, ready file, durability, history, runs kept.
+int RunBroker(Options options, char** words) {
+  const std::string durability = words[2];
   options.orchestrator_port = 0;
   options.http = false;
-  options.history = history;
+  options.history = std::string_view(words[3]) != "off";
+  options.runs_kept = static_cast<std::uint32_t>(std::atoi(words[4]));
   options.capability_timeout = std::chrono::hours(1);  // tasks that nobody can run wait on purpose
   Check(host::FindOption("durability")->set(durability, options));
   auto interrupts = host::Interrupts::Begin();
   Check(interrupts.status());
-  Check(host::ServeBroker(options, ready, **interrupts));
+  Check(host::ServeBroker(options, words[1], **interrupts));
   return 0;
 }
 
@@ -106,17 +110,17 @@ void Check(const absl::Status& status) {
 }
 
 std::optional<int> MaybeRunRole(int argc, char** argv, const Registry& registry) {
-  if (argc != 6) return std::nullopt;
+  if (argc < 6) return std::nullopt;
   const std::string role = argv[1];
   const std::string scratch = argv[2];
   Options options;
   options.work_dir = scratch;
   options.data_dir = scratch + "/data";
   const bool with_keys = std::filesystem::exists(KeysOf(scratch));
-  if (role == kBrokerWord) {
+  if (role == kBrokerWord && argc == 7) {
     log::Init("bench", log::Level::kWarning);
     if (with_keys) options.keys_dir = KeysOf(scratch);
-    return RunBroker(std::move(options), argv[3], argv[4], std::string(argv[5]) != "off");
+    return RunBroker(std::move(options), argv + 2);
   }
   if (role != kWorkerWord) return std::nullopt;
   log::Init("bench", log::Level::kWarning);
@@ -149,13 +153,24 @@ Child::~Child() {
   waitpid(pid_, nullptr, 0);
 }
 
+struct Caller::Connection {
+  host::RemoteBroker remote;
+  client::Client client;
+};
+
 Caller::Caller(const Options& options) {
-  remote_ = Checked(host::Dial(Sockets(), options));
+  host::RemoteBroker remote = Checked(host::Dial(Sockets(), options));
+  std::unique_ptr<net::Link> link = std::move(remote.link);
+  net::BlobAccess& blobs = *remote.blobs;
   client::ClientOptions client_options = host::ClientOptionsOf(options);
   client_options.patience = std::chrono::minutes(10);  // a million tasks in a slow build take their time
   client_options.ask_again = std::chrono::minutes(10);
-  client_.emplace(std::move(remote_.link), *remote_.blobs, client_options);
+  connection_.reset(new Connection{std::move(remote), client::Client(std::move(link), blobs, client_options)});
 }
+
+Caller::~Caller() = default;
+
+client::Client& Caller::client() { return connection_->client; }
 
 Fleet::Fleet(const FleetOptions& options) {
   scratch_ = (std::filesystem::temp_directory_path() / "millrace-bench.XXXXXX").string();
@@ -163,7 +178,8 @@ Fleet::Fleet(const FleetOptions& options) {
   if (options.keys) MakeKeys(scratch_, options.workers);
   const std::string ready = scratch_ + "/endpoint";
   using Args = std::vector<std::string>;
-  broker_ = std::make_unique<Child>(Args{kBrokerWord, scratch_, ready, options.durability, options.history});
+  broker_ = std::make_unique<Child>(
+      Args{kBrokerWord, scratch_, ready, options.durability, options.history, std::to_string(options.runs_kept)});
   dialled_.orchestrator_url = AwaitEndpoint(ready);
   if (options.keys) dialled_.key_file = KeysOf(scratch_) + "/client.key";
   for (std::int64_t i = 0; i < options.workers; ++i) {

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "millrace/api/registry.h"
 #include "millrace/client/client.h"
-#include "millrace/host/assemble.h"
+#include "millrace/host/options.h"
 #include "millrace/model/job.h"
 
 namespace millrace::bench {
@@ -38,6 +38,7 @@ struct FleetOptions {
   std::string durability = "off";  // of the broker: sync, async, off
   std::string history = "on";      // whether the broker keeps one: on, off
   bool keys = false;               // everybody has a key, and all is encrypted
+  std::int64_t runs_kept = 1000;   // of those that have ended: a million tasks each would fill the memory
 };
 
 // First in main(), after MaybeRunChild: when this process was started to be a broker or a worker of a fleet it is one
@@ -61,11 +62,12 @@ class Child {
 class Caller {
  public:
   explicit Caller(const Options& options);
-  client::Client& client() { return *client_; }
+  ~Caller();
+  client::Client& client();
 
  private:
-  host::RemoteBroker remote_;
-  std::optional<client::Client> client_;
+  struct Connection;  // spares whoever includes this the half of our headers
+  std::unique_ptr<Connection> connection_;
 };
 
 class Fleet {

@@ -12,6 +12,7 @@
 #include "bench/modules.h"
 #include "bench/spawn_loop.h"
 #include "millrace/base/status.h"
+#include "millrace/host/assemble.h"
 #include "millrace/host/flags.h"
 #include "millrace/millrace.h"
 #include "modules/command.h"

@@ -12,6 +12,7 @@
 #include "bench/bare_zmq.h"
 #include "bench/fleet.h"
 #include "bench/samples.h"
+#include "millrace/host/assemble.h"
 #include "millrace/host/flags.h"
 #include "millrace/millrace.h"
 

@@ -24,7 +24,7 @@ Report RunDag(const CaseOptions& options) {
   report.Parameter("rounds", options.rounds);
   report.Parameter("workers", 2);
   report.Parameter("dependencies", 3);
-  Fleet fleet({});
+  Fleet fleet({.runs_kept = 1});
   Rate(fleet, options.tasks / 10 + 1, 0);
   for (std::int64_t round = 0; round < options.rounds; ++round) {
     const double graph = Rate(fleet, options.tasks, static_cast<std::uint64_t>(round) + 1);
