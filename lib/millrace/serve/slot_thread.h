@@ -19,8 +19,8 @@ namespace millrace::serve {
 
 class SlotThread {
  public:
-  // Called on the slot's thread, and by Withdraw; must not call back. `more`: another attempt begins right away, so that
-  // it need not be looked at at once.
+  // Called on the slot's thread, and by Withdraw; must not call back. `more`: another attempt begins right away, so
+  // that it need not be looked at at once.
   using Said = std::function<void(SlotMessage, bool more)>;
   // `new_privileges`: whether what modules start may gain some.
   SlotThread(const Registry& registry, bool new_privileges, Said said);

@@ -43,7 +43,8 @@ class StepFolderTest : public ::testing::Test {
 
 TEST_F(StepFolderTest, OneThatWasLeftAsItWasIsGivenAgain) {
   EXPECT_TRUE(IsGivenAgainAfter([](const StepFolder&) {}));
-  EXPECT_TRUE(IsGivenAgainAfter([](const StepFolder& folder) { EXPECT_FALSE(std::ifstream(folder.output()).is_open()); }));
+  EXPECT_TRUE(
+      IsGivenAgainAfter([](const StepFolder& folder) { EXPECT_FALSE(std::ifstream(folder.output()).is_open()); }));
 }
 
 TEST_F(StepFolderTest, OneThatAnythingWasMadeInIsNot) {
