@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "millrace/base/digest.h"
-#include "modules/scratch.h"
+#include "modules/step_folder.h"
 
 namespace millrace::modules {
 namespace {
@@ -73,11 +73,9 @@ std::string InputFileName(std::string_view task) {
 
 absl::StatusOr<Value> Command::Run(Context& context) const {
   if (shell.empty() == argv.empty()) return InvalidArgument("a command has either 'shell' or 'argv', and not both");
-  MILLRACE_ASSIGN_OR_RETURN(const Scratch scratch, Scratch::Create());
-  const std::filesystem::path inputs = scratch.path() / "inputs";
-  const std::filesystem::path output = scratch.path() / "output.json";
-  std::error_code error;
-  if (!std::filesystem::create_directory(inputs, error)) return Unavailable("%s: %s", inputs.string(), error.message());
+  MILLRACE_ASSIGN_OR_RETURN(const StepFolder folder, StepFolder::Take());
+  const std::filesystem::path inputs = folder.inputs();
+  const std::filesystem::path output = folder.output();
   MILLRACE_RETURN_IF_ERROR(WriteInputs(context, inputs));
 
   CommandSpec spec;

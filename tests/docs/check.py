@@ -24,7 +24,7 @@ FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c+
 PROGRAMS = ["broker/millrace-broker", "worker/millrace-worker", "tools/zmqctl", "examples/cpp/example-release",
             "tests/sim/millrace-sim"]
 SCRIPTS = ["tools/setup", "tools/quickstart", "tools/self", "tools/check", "tools/format", "tools/fuzz", "tools/tidy",
-           "tools/tally", "tests/style/check.py", "tests/chaos/run"]
+           "tools/tally", "tests/style/check.py", "tests/chaos/run", "bench/run"]
 # Files whose options must exist, besides the documents.
 RECIPES = ["Dockerfile", "docker-compose.yml", ".github/workflows/ci.yml", "examples/self/self.yaml"]
 # Options of the programs of others.

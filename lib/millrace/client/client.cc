@@ -9,6 +9,7 @@
 
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
+#include "millrace/model/watch.h"
 #include "millrace/wire/frame.h"
 #include "millrace/wire/lz4.h"
 
@@ -196,11 +197,41 @@ absl::StatusOr<bool> Client::Refresh(RunId run, const OnChange& on_change, RunVi
   return HasEnded(view.state);
 }
 
+// Asks for the end once and waits for the answer, which comes when it is there, or at once from an older broker.
+// Nothing when none came: whatever went wrong is for Refresh to find out.
+absl::StatusOr<std::optional<RunView>> Client::AwaitEnd(RunId run) {
+  if (!up_) return std::nullopt;
+  Query query;
+  query.kind = QueryKind::kRun;
+  query.run = run;
+  query.since = kUntilEnded;
+  query.request = ++last_request_;
+  answers_.clear();
+  const std::uint64_t connection = connections_;
+  const Clock::time_point look_at = Clock::now() + options_.look_again;
+  link_->Send(query);
+  while (up_ && connections_ == connection && Clock::now() < look_at) {
+    MILLRACE_RETURN_IF_ERROR(Pump(look_at));
+    for (const Answer& answer : answers_) {
+      if (answer.request != query.request) continue;
+      if (answer.code != 0 || answer.runs.empty()) return std::nullopt;
+      return answer.runs.front();
+    }
+    answers_.clear();
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<RunView> Client::Watch(RunId run, const OnChange& on_change, std::chrono::milliseconds broker_patience) {
   task_cursor_ = 0;
   RunView view;
   last_heard_ = Clock::now();
   while (true) {
+    std::optional<RunView> told;
+    if (!on_change) {
+      MILLRACE_ASSIGN_OR_RETURN(told, AwaitEnd(run));
+      if (told && HasEnded(told->state)) return *std::move(told);
+    }
     const absl::StatusOr<bool> ended = Refresh(run, on_change, view);
     if (ended.ok() && *ended) return view;
     if (!ended.ok() && ended.status().code() != absl::StatusCode::kUnavailable) return ended.status();
@@ -209,6 +240,7 @@ absl::StatusOr<RunView> Client::Watch(RunId run, const OnChange& on_change, std:
       return Unavailable("nothing was heard of the broker for %s; the run goes on there if it is alive",
                          FormatDuration(broker_patience));
     }
+    if (!on_change && !told && up_) continue;
     const Clock::time_point look_at = Clock::now() + options_.look_again;
     while (!told_of_change_ && Clock::now() < look_at) MILLRACE_RETURN_IF_ERROR(Pump(look_at));
   }

@@ -69,6 +69,7 @@ class Client {
   // Waits until something happened or the deadline passed, and takes it in.
   absl::Status Pump(Clock::time_point deadline);
   void Take(net::LinkEvent event);
+  absl::StatusOr<std::optional<RunView>> AwaitEnd(RunId run);
   absl::StatusOr<bool> Refresh(RunId run, const OnChange& on_change, RunView& view);
 
   std::unique_ptr<net::Link> link_;

@@ -322,8 +322,8 @@ struct Query {
   QueryKind kind = QueryKind::kBroker;
   RunId run;         // none = the newest, where a run is needed
   std::string task;  // by name
-  // kTasks: rows changed after this, 0 = all; kLogs: from this position; kWorkers, kPastTasks: rows to skip; kPastRuns:
-  // only those with a lower id, 0 = from the newest.
+  // kTasks: rows changed after this, 0 = all; kRun: see watch.h; kLogs: from this position; kWorkers, kPastTasks: rows
+  // to skip; kPastRuns: only those with a lower id, 0 = from the newest.
   std::uint64_t since = 0;
   std::uint32_t limit = 0;  // rows at most; 0 = as many as fit one message
   // kPastRuns: only those of this pipeline, in this state, and that ended after this.

@@ -55,7 +55,10 @@ void Core::OnClientHello(PeerId peer, const Hello& hello) {
     ++protocol_errors_;
     return Refuse(peer, RefusalCode::kNotAllowed, "this connection belongs to a worker");
   }
-  peers_[peer] = {.role = Role::kClient, .session = kNone, .stale = {}};
+  Peer& known = peers_[peer];
+  known.role = Role::kClient;
+  known.session = kNone;
+  known.stale = {};
   SendTo(peer, Welcome{.protocol = std::min(kProtocolNewest, hello.newest),
                        .session = {},
                        .epoch = config_.epoch,
@@ -276,6 +279,9 @@ void Core::ForgetPeer(PeerId peer) {
   const auto it = peers_.find(peer);
   if (it == peers_.end()) return;
   if (it->second.stale.valid()) stale_.erase(it->second.stale);
+  for (const std::uint32_t slot : it->second.awaits) {
+    if (Run* run = RunAt(slot)) std::erase_if(run->waiters, [peer](const Waiter& one) { return one.peer == peer; });
+  }
   peers_.erase(it);
 }
 

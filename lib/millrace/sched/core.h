@@ -60,7 +60,8 @@ class Core {
   struct Peer {
     Role role = Role::kClient;
     std::uint32_t session = kNone;
-    SessionId stale;  // its lost session, see stale_
+    SessionId stale;                    // its lost session, see stale_
+    std::vector<std::uint32_t> awaits;  // slots of runs whose end it waits for, those that have ended among them
   };
   struct WorkerName {
     std::string name;
@@ -243,6 +244,8 @@ class Core {
   void OnSubmit(PeerId peer, Submit submit);
   void OnCommand(PeerId peer, const Command& command);
   void OnQuery(PeerId peer, const Query& query);
+  bool AwaitsEnd(PeerId peer, const Query& query);
+  void AnswerWaiters(Run& run);
   void Accept(Submit& submit, Answer& answer, JournalPosition& after);
   absl::Status Cancel_(const Command& command, Answer& answer, JournalPosition& after);
   absl::Status DrainWorker(const std::string& name, const std::string& reason);

@@ -48,6 +48,15 @@ absl::Status Core::CheckConnections() const {
       return Internal("peer %d: its lost session is not known", peer.value);
     }
   }
+  for (const auto& run : runs_) {
+    if (run == nullptr) continue;
+    for (const Waiter& waiter : run->waiters) {
+      const auto peer = peers_.find(waiter.peer);
+      const bool known =
+          peer != peers_.end() && std::count(peer->second.awaits.begin(), peer->second.awaits.end(), run->slot) == 1;
+      if (!known || HasEnded(run->state)) return Internal("peer %d waits for %s", waiter.peer.value, RunName(run->id));
+    }
+  }
   for (const auto& [session, peer] : stale_) {
     if (!peers_.contains(peer)) return Internal("session %d is kept for a connection that is gone", session.value);
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What clients ask to be told. Answers about a run wait for its newest record, so that nothing seen is ever unseen.
 #include <algorithm>
+#include <utility>
 
 #include "millrace/base/status.h"
+#include "millrace/model/watch.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
@@ -16,7 +18,37 @@ std::uint32_t RowsOf(const Query& query) { return query.limit == 0 ? kDefaultRow
 
 }  // namespace
 
+// Of each run one question a peer waits, the latest one.
+bool Core::AwaitsEnd(PeerId peer, const Query& query) {
+  if (query.kind != QueryKind::kRun || query.since != kUntilEnded) return false;
+  const auto asker = peers_.find(peer);
+  const absl::StatusOr<const Run*> wanted = WantedRun(query.run);
+  if (asker == peers_.end() || !wanted.ok() || HasEnded((*wanted)->state)) return false;
+  Run& run = *RunAt((*wanted)->slot);
+  for (Waiter& waiter : run.waiters) {
+    if (waiter.peer != peer) continue;
+    waiter.request = query.request;
+    return true;
+  }
+  run.waiters.push_back({.peer = peer, .request = query.request});
+  std::vector<std::uint32_t>& awaits = asker->second.awaits;
+  std::erase_if(awaits, [this](std::uint32_t slot) { return RunAt(slot) == nullptr || HasEnded(RunAt(slot)->state); });
+  awaits.push_back(run.slot);
+  return true;
+}
+
+void Core::AnswerWaiters(Run& run) {
+  for (const Waiter& waiter : std::exchange(run.waiters, {})) {
+    Answer answer;
+    answer.request = waiter.request;
+    answer.run = run.id;
+    answer.runs.push_back(ViewRun(run, now_));
+    SendTo(waiter.peer, std::move(answer), run.last_at);
+  }
+}
+
 void Core::OnQuery(PeerId peer, const Query& query) {
+  if (AwaitsEnd(peer, query)) return;
   Answer answer;
   answer.request = query.request;
   JournalPosition after = 0;

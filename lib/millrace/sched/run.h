@@ -27,6 +27,12 @@ struct Story {
   std::vector<std::string> crashed_workers;  // that went down while it ran
 };
 
+// A question that is answered once the run has ended.
+struct Waiter {
+  PeerId peer;
+  std::uint64_t request = 0;
+};
+
 struct Run {
   RunId id;
   std::uint32_t slot = kNone;
@@ -70,6 +76,7 @@ struct Run {
   JournalPosition accepted_at = 0;
   JournalPosition last_at = 0;  // of its newest record
   std::vector<std::string> warnings;
+  std::vector<Waiter> waiters;  // for its end
 
   const TaskSpec& Spec(std::uint32_t task) const { return job->tasks[task]; }
   const Policy& PolicyOf(std::uint32_t task) const { return job->policies[job->tasks[task].policy]; }

@@ -209,6 +209,7 @@ void Core::FinishRun(Run& run) {
     state = RunState::kCancelled;
   }
   Commit(RunEnded{.run = run.id, .state = state});
+  AnswerWaiters(run);
   Deactivate(run);
   timers_.Push({.at = run.ended + config_.run_retention, .kind = TimerKind::kRetire, .a = run.slot});
   while (ended_runs_.size() > std::max<std::uint32_t>(config_.runs_kept, 1)) RetireRun(ended_runs_.front());

@@ -8,6 +8,7 @@
 #include "fake_broker.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "millrace/model/watch.h"
 
 namespace millrace::client {
 namespace {
@@ -119,6 +120,57 @@ TEST(WatchTest, WhoeverWantsNoRowsAsksForNone) {
   EXPECT_EQ(end->state, RunState::kSucceeded);
   ASSERT_THAT(run.broker.Heard<Query>(), SizeIs(1));
   EXPECT_EQ(run.broker.Heard<Query>()[0].kind, QueryKind::kRun);
+}
+
+// After a conversation, so that the connection is known to be there: the broker keeps the question until the end.
+TEST(WatchTest, TheEndIsAskedForOnceAndAnsweredWhenItIsThere) {
+  WatchedRun run;
+  Client client(run.broker.Link(), run.blobs, Patient());
+  ASSERT_TRUE(client.Ask({.request = 0, .kind = QueryKind::kRun, .run = kRun}).ok());
+  run.broker.On<Query>([&run](const Query& query) {
+    EXPECT_EQ(query.since, kUntilEnded);
+    run.End();
+    run.TellOfAChange();  // leads to no question
+    Answer answer = AnswerTo(query.request);
+    answer.runs.emplace_back().state = RunState::kFailed;
+    run.broker.Tell(AnswerTo(query.request - 1));  // a late one
+    run.broker.Tell(std::move(answer));
+  });
+  const auto end = client.Watch(kRun, nullptr, kNever);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->state, RunState::kFailed);
+  EXPECT_THAT(run.broker.Heard<Query>(), SizeIs(2));
+}
+
+TEST(WatchTest, ABrokerThatAnswersBeforeTheEndIsAskedAgainAfterAChange) {
+  WatchedRun run;
+  Client client(run.broker.Link(), run.blobs, Patient());
+  ASSERT_TRUE(client.Ask({.request = 0, .kind = QueryKind::kRun, .run = kRun}).ok());
+  run.Serve();
+  const auto serve = run.broker.on_message;
+  run.broker.on_message = [&](const Message& message) {
+    serve(message);
+    if (run.broker.Heard<Query>().size() != 3) return;
+    run.End();
+    run.TellOfAChange();
+  };
+  const auto end = client.Watch(kRun, nullptr, kNever);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->state, RunState::kSucceeded);
+  EXPECT_THAT(run.broker.Heard<Query>(), SizeIs(4)) << "for the end, for the run as it is, and again for the end";
+}
+
+TEST(WatchTest, AnEndThatIsNotAnsweredIsLookedFor) {
+  WatchedRun run;
+  Client client(run.broker.Link(), run.blobs, Looking());
+  ASSERT_TRUE(client.Ask({.request = 0, .kind = QueryKind::kRun, .run = kRun}).ok());
+  run.End();
+  const auto serve = run.broker.on_message;
+  run.broker.on_message = [&](const Message& message) {
+    const auto* query = std::get_if<Query>(&message);
+    if (query == nullptr || query->since != kUntilEnded) serve(message);
+  };
+  EXPECT_TRUE(client.Watch(kRun, nullptr, kNever).ok());
 }
 
 TEST(WatchTest, RowsThatDoNotFitOneAnswerComeInPages) {

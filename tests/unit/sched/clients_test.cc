@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "millrace/model/watch.h"
 #include "rig.h"
 
 namespace millrace::sched {
@@ -28,6 +29,50 @@ TEST(ClientsTest, A14_ARefusedJobChangesNothing) {
   EXPECT_FALSE(answer.run.valid());
   EXPECT_TRUE(rig.journal.empty());
   EXPECT_EQ(rig.Submit(Job().Task("a").spec, 5).code, 0) << "the token was not used up";
+}
+
+Query UntilEnded(const Rig& rig, std::uint64_t request) {
+  Query query;
+  query.request = request;
+  query.kind = QueryKind::kRun;
+  query.run = rig.run;
+  query.since = kUntilEnded;
+  return query;
+}
+
+TEST(ClientsTest, WhoeverWaitsForTheEndIsToldOnceItIsThere) {
+  Rig rig;
+  rig.Join("w1");
+  const PeerId other{700};
+  const PeerId gone{701};
+  for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, Hello{.role = Role::kClient});
+  rig.Submit(Job().Task("a").spec);
+  rig.Clear();
+  for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, UntilEnded(rig, 50));
+  rig.Say(other, UntilEnded(rig, 51));           // instead of the one before
+  rig.Say(other, Hello{.role = Role::kClient});  // again: it waits still
+  rig.Step(PeerGone{.peer = gone});
+  EXPECT_THAT(rig.Sent<Answer>(rig.client), SizeIs(0));
+  rig.Succeed("w1", "a");
+  ASSERT_THAT(rig.Sent<Answer>(rig.client), SizeIs(1));
+  EXPECT_EQ(rig.Last<Answer>(rig.client)->request, 50u);
+  EXPECT_EQ(rig.Last<Answer>(rig.client)->runs.at(0).state, RunState::kSucceeded);
+  ASSERT_THAT(rig.Sent<Answer>(other), SizeIs(1));
+  EXPECT_EQ(rig.Last<Answer>(other)->request, 51u);
+  EXPECT_THAT(rig.Sent<Answer>(gone), SizeIs(0));
+  for (const Action& action : rig.actions) {
+    const Send* send = std::get_if<Send>(&action.body);
+    if (send != nullptr && send->peer == other && std::holds_alternative<Answer>(send->message)) {
+      EXPECT_EQ(action.after, rig.journal.size()) << "not before the end is durable";
+    }
+  }
+  // Of a run that has ended, and of one that there is not, the answer comes at once.
+  rig.Say(other, UntilEnded(rig, 52));
+  EXPECT_EQ(rig.Last<Answer>(other)->request, 52u);
+  Query unknown = UntilEnded(rig, 53);
+  unknown.run = RunId{99};
+  rig.Say(other, unknown);
+  EXPECT_EQ(rig.Last<Answer>(other)->code, kNotFound);
 }
 
 TEST(ClientsTest, A09_AnswersWaitForWhatTheyReveal) {
