@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many workers a broker holds, and what they cost it: real broker, workers that do nothing but be there.
 
-usage: crowd.py BUILD_DIR [--workers N] [--processes N] [--seconds N] [--json]
+usage: crowd.py BUILD_DIR [--workers N] [--processes N] [--seconds N] [--no-kill] [--json]
 
 Each worker is a connection of its own. They all come at once; then they beat for a while, as often as the broker asks
 them to; then the broker is killed and started again, and they come back. Exit code 1 when one is missing.
@@ -65,11 +65,12 @@ def measure(fleet, arguments):
     result["workers_after_that"] = fleet.json("status")["workers"]
     result["resident_mib"] = resident_mib(broker)
     result["kib_per_worker"] = round((result["resident_mib"] - empty) * 1024 / arguments.workers, 1)
-    fleet.kill("broker")
-    fleet.start_broker("--log-level", "error", port=port)
-    begun = time.monotonic()
-    wait_for("all workers", lambda: known(fleet) == arguments.workers)
-    result["seconds_until_all_were_back_after_a_kill"] = round(time.monotonic() - begun, 1)
+    if not arguments.no_kill:
+        fleet.kill("broker")
+        fleet.start_broker("--log-level", "error", port=port)
+        begun = time.monotonic()
+        wait_for("all workers", lambda: known(fleet) == arguments.workers)
+        result["seconds_until_all_were_back_after_a_kill"] = round(time.monotonic() - begun, 1)
     result["refused"] = registered(fleet)[2]
     return result
 
@@ -80,6 +81,7 @@ def main():
     parser.add_argument("--workers", type=int, default=10000)
     parser.add_argument("--processes", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=30, help="that they beat (30)")
+    parser.add_argument("--no-kill", action="store_true", help="leave out the kill of the broker")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     fleets.PATIENCE = 300

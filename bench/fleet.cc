@@ -93,12 +93,6 @@ void AwaitWorkers(client::Client& client, std::int64_t workers) {
   }
 }
 
-// Never ended: with CURVE the end of one may hurt the next.
-net::SocketContext& Sockets() {
-  static auto& context = *new net::SocketContext;
-  return context;
-}
-
 }  // namespace
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -159,7 +153,9 @@ struct Caller::Connection {
 };
 
 Caller::Caller(const Options& options) {
-  host::RemoteBroker remote = Checked(host::Dial(Sockets(), options));
+  // One for each, since all sockets of a context have its keys. Never ended: with CURVE that may hurt the next.
+  auto& context = *new net::SocketContext;
+  host::RemoteBroker remote = Checked(host::Dial(context, options));
   std::unique_ptr<net::Link> link = std::move(remote.link);
   net::BlobAccess& blobs = *remote.blobs;
   client::ClientOptions client_options = host::ClientOptionsOf(options);

@@ -2,12 +2,14 @@
 #include "bench/samples.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 
 namespace millrace::bench {
 
 double Quantile(std::vector<double> values, double part) {
+  std::erase_if(values, [](double value) { return std::isnan(value); });
   if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
   std::sort(values.begin(), values.end());
   const auto index = static_cast<std::size_t>(static_cast<double>(values.size()) * part);

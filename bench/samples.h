@@ -9,7 +9,7 @@
 
 namespace millrace::bench {
 
-// The value at this part of the sorted ones; of no values NaN, which JSON shows as null.
+// The value at this part of the sorted ones; NaN (null in JSON) counts for nothing, and is what there is of no values.
 double Quantile(std::vector<double> values, double part);
 double Median(std::vector<double> values);
 

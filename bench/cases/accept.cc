@@ -28,12 +28,12 @@ class Poller {
 
  private:
   void Run() {
-    while (!done_) {
+    do {
       const auto start = Clock::now();
       Checked(caller_->client().Ask(Query{}));
       milliseconds_.push_back(SecondsSince(start) * 1e3);
       poll(nullptr, 0, 2);
-    }
+    } while (!done_);
   }
 
   std::unique_ptr<Caller> caller_;

@@ -30,7 +30,8 @@ def _ticks():
     """Of all processors since the boot: busy, stolen by other machines, all."""
     fields = list(map(int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
     user, nice, system, idle, wait, interrupt, soft, steal = fields
-    return user + nice + system + interrupt + soft, steal, sum(fields) or idle + wait
+    busy = user + nice + system + interrupt + soft
+    return busy, steal, busy + steal + idle + wait
 
 
 def _children_ticks():

@@ -3,7 +3,7 @@
 
 An adapter is a module with NAME, KIND (commands: runs of /bin/true, two at once; tasks: no-op tasks, on two workers),
 INSTALL (what to install on Debian), version() (a text; None: not installed) and rate(count, folder) (per second; the
-folder is empty and goes away afterwards). None is required.
+folder is empty and goes away afterwards); AT_MOST is how many of them it gets, if it is slow. None is required.
 """
 
 import importlib

@@ -213,7 +213,7 @@ class CommandLine(unittest.TestCase):
 
     def test_bad_input_is_refused_with_the_reason(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            file.write('{"benchmark": "throughput"}')
+            file.write('{"benchmark": "throughput", "cases": {}}')
             file.flush()
             for arguments, words in ((("--compare", file.name), "no report of bench/run"),
                                      (("--compare", "/nonexistent"), "No such file"),

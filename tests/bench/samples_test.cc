@@ -13,6 +13,7 @@ TEST(SamplesTest, QuantilesAreValuesThatWereMeasured) {
   EXPECT_EQ(Quantile({4, 3, 2, 1}, 0), 1);
   EXPECT_EQ(Quantile({4, 3, 2, 1}, 0.99), 4);
   EXPECT_EQ(Quantile({4, 3, 2, 1}, 1), 4);
+  EXPECT_EQ(Median({std::nan(""), 5, std::nan("")}), 5);
   EXPECT_TRUE(std::isnan(Median({})));
 }
 

@@ -38,7 +38,9 @@ def check_case(name, case):
         # Tasks that do so little may never be worth it: the only figure that there may not be.
         numbers = [sample for sample in samples if sample is not None]
         check(name == "metg" or len(numbers) == rounds, f"{name} has rounds without {series}")
-        check(all(number > 0 for number in numbers), f"{name} has a {series} that is not positive: {samples}")
+        # Memory may not have grown by so little, and so few workers beat in no time.
+        check(name in ("memory", "crowd") or all(number > 0 for number in numbers),
+              f"{name} has a {series} that is not positive: {samples}")
     for target in TARGETS:
         if target.case == name and target.series not in NOT_MADE_YET:
             check(target.series in case["samples"], f"{name} lacks {target.series}, which {target.name} speaks of")
