@@ -35,28 +35,33 @@ class Within(unittest.TestCase):
 
 
 class Run(unittest.TestCase):
-    def run_ci(self, check, self_code=0):
+    def run_ci(self, check, self_code=0, bench_code=0):
         """.ci/run of a tree whose tools/check is the shell text `check`."""
         with tempfile.TemporaryDirectory() as folder:
             tree = pathlib.Path(folder)
             for name in (".ci/run", "tools/within", "tools/tally"):
                 (tree / name).parent.mkdir(exist_ok=True)
                 shutil.copy(ROOT / name, tree / name)
-            for name, text in (("check", check), ("self", f"exit {self_code}")):
+            for name, text in (("check", check), ("self", f"exit {self_code}"),
+                               ("bench-check", f"exit {bench_code}")):
                 (tree / "tools" / name).write_text(f"#!/bin/sh\n{text}\n")
                 os.chmod(tree / "tools" / name, 0o755)
             done = subprocess.run([tree / ".ci" / "run"], capture_output=True, text=True, timeout=300)
             return done.returncode, done.stdout.splitlines()[-1]
 
     def test_adds_up_its_stages(self):
-        self.assertEqual(self.run_ci("echo 5 passed, 0 failed, 1 skipped"), (0, "21 passed, 0 failed, 4 skipped"))
+        self.assertEqual(self.run_ci("echo 5 passed, 0 failed, 1 skipped", bench_code=77),
+                         (0, "21 passed, 0 failed, 5 skipped"))
 
     def test_a_stage_that_broke_off_is_a_failure(self):
         code, line = self.run_ci("case $2 in thread) exit 2;; esac; echo 5 passed, 0 failed")
-        self.assertEqual((code, line), (1, "16 passed, 1 failed"))
+        self.assertEqual((code, line), (1, "17 passed, 1 failed"))
+
+    def test_instruction_counts_that_took_too_long_are_skipped(self):
+        self.assertEqual(self.run_ci("echo 5 passed, 0 failed", bench_code=124), (0, "21 passed, 0 failed, 1 skipped"))
 
     def test_a_failing_stage_without_a_failed_case_is_a_failure(self):
-        self.assertEqual(self.run_ci("echo 5 passed, 0 failed; exit 1", 1), (1, "20 passed, 5 failed"))
+        self.assertEqual(self.run_ci("echo 5 passed, 0 failed; exit 1", 1, 1), (1, "20 passed, 6 failed"))
 
 
 if __name__ == "__main__":
