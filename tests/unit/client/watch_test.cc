@@ -88,6 +88,13 @@ struct WatchedRun {
   }
 };
 
+Query OfTheRun() {
+  Query query;
+  query.kind = QueryKind::kRun;
+  query.run = kRun;
+  return query;
+}
+
 ClientOptions Looking() {
   ClientOptions options = Patient();
   options.look_again = kSoon;
@@ -126,7 +133,7 @@ TEST(WatchTest, WhoeverWantsNoRowsAsksForNone) {
 TEST(WatchTest, TheEndIsAskedForOnceAndAnsweredWhenItIsThere) {
   WatchedRun run;
   Client client(run.broker.Link(), run.blobs, Patient());
-  ASSERT_TRUE(client.Ask({.request = 0, .kind = QueryKind::kRun, .run = kRun}).ok());
+  ASSERT_TRUE(client.Ask(OfTheRun()).ok());
   run.broker.On<Query>([&run](const Query& query) {
     EXPECT_EQ(query.since, kUntilEnded);
     run.End();
@@ -145,7 +152,7 @@ TEST(WatchTest, TheEndIsAskedForOnceAndAnsweredWhenItIsThere) {
 TEST(WatchTest, ABrokerThatAnswersBeforeTheEndIsAskedAgainAfterAChange) {
   WatchedRun run;
   Client client(run.broker.Link(), run.blobs, Patient());
-  ASSERT_TRUE(client.Ask({.request = 0, .kind = QueryKind::kRun, .run = kRun}).ok());
+  ASSERT_TRUE(client.Ask(OfTheRun()).ok());
   run.Serve();
   const auto serve = run.broker.on_message;
   run.broker.on_message = [&](const Message& message) {
@@ -163,7 +170,7 @@ TEST(WatchTest, ABrokerThatAnswersBeforeTheEndIsAskedAgainAfterAChange) {
 TEST(WatchTest, AnEndThatIsNotAnsweredIsLookedFor) {
   WatchedRun run;
   Client client(run.broker.Link(), run.blobs, Looking());
-  ASSERT_TRUE(client.Ask({.request = 0, .kind = QueryKind::kRun, .run = kRun}).ok());
+  ASSERT_TRUE(client.Ask(OfTheRun()).ok());
   run.End();
   const auto serve = run.broker.on_message;
   run.broker.on_message = [&](const Message& message) {

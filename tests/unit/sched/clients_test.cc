@@ -31,6 +31,12 @@ TEST(ClientsTest, A14_ARefusedJobChangesNothing) {
   EXPECT_EQ(rig.Submit(Job().Task("a").spec, 5).code, 0) << "the token was not used up";
 }
 
+Hello OfAClient() {
+  Hello hello;
+  hello.role = Role::kClient;
+  return hello;
+}
+
 Query UntilEnded(const Rig& rig, std::uint64_t request) {
   Query query;
   query.request = request;
@@ -45,12 +51,12 @@ TEST(ClientsTest, WhoeverWaitsForTheEndIsToldOnceItIsThere) {
   rig.Join("w1");
   const PeerId other{700};
   const PeerId gone{701};
-  for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, Hello{.role = Role::kClient});
+  for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, OfAClient());
   rig.Submit(Job().Task("a").spec);
   rig.Clear();
   for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, UntilEnded(rig, 50));
-  rig.Say(other, UntilEnded(rig, 51));           // instead of the one before
-  rig.Say(other, Hello{.role = Role::kClient});  // again: it waits still
+  rig.Say(other, UntilEnded(rig, 51));  // instead of the one before
+  rig.Say(other, OfAClient());          // again: it waits still
   rig.Step(PeerGone{.peer = gone});
   EXPECT_THAT(rig.Sent<Answer>(rig.client), SizeIs(0));
   rig.Succeed("w1", "a");

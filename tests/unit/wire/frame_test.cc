@@ -109,9 +109,7 @@ class Frame : public ::testing::Test {
   // is told in record_entries_test.cc.
   template <class F>
   void ForEachKind(F&& f) {
-    [&]<class... T>(std::type_identity<std::variant<T...>>) {
-      (ForKind<T>(f), ...);
-    }(std::type_identity<Variant>());
+    [&]<class... T>(std::type_identity<std::variant<T...>>) { (ForKind<T>(f), ...); }(std::type_identity<Variant>());
   }
 
  private:
