@@ -27,6 +27,23 @@
 namespace millrace::bench {
 namespace {
 
+constexpr char kHelp[] = R"(Usage: makespan [options] [GRAPH...]
+
+How long the real scheduler takes for graphs whose durations are known, in virtual time, against a lower bound and
+against list scheduling by longest path. Reads WfFormat (.json), a task a line (.jsonl) and STG (.stg); prints JSON.
+
+  --slots N,...          workers of one slot each (4,16,64)
+  --optima FILE.tsv      with the columns graph, procs and opt: such graphs run on as many slots as it has rows for
+  --stg-unit SECONDS     what one unit of an STG graph stands for (10)
+  --unknown              do not tell the scheduler what tasks are expected to take
+  --workloads DIR        the graphs in wfinstances/ and stg/ below it, with stg/optima.tsv
+  -h, --help             this text
+
+Examples:
+  makespan workflow.json tree.jsonl
+  makespan --optima optima.tsv stg/50/*.stg
+)";
+
 using Json = nlohmann::ordered_json;
 
 [[noreturn]] void Die(const std::string& text) {
@@ -98,10 +115,11 @@ Options Parse(int argc, char** argv) {
       AddFolder(folder / "stg", ".stg", options);
     } else if (word == "--unknown") {
       options.expected = false;
+    } else if (word == "--help" || word == "-h") {
+      std::fputs(kHelp, stdout);
+      std::exit(0);
     } else if (word.starts_with("--")) {
-      Die("unknown option " + word +
-          "; usage: makespan [--slots 4,16,64] [--optima FILE.tsv] [--stg-unit SECONDS] "
-          "[--unknown] [--workloads DIR] [GRAPH...]");
+      Die("unknown option " + word + "; see makespan --help");
     } else {
       options.files.push_back(word);
     }

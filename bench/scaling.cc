@@ -22,6 +22,22 @@
 namespace millrace::bench {
 namespace {
 
+constexpr char kHelp[] = R"(Usage: scaling [options]
+
+What a task costs in the steps of the scheduler alone, in microseconds and bytes, for every combination of sizes; JSON.
+
+  --tasks N,...          of a run
+  --workers N,...        with one slot each
+  --prefetch N,...       the limit of attempts that a worker holds
+  --width N              tasks of a wave; 0: they are independent
+  --repeat N             the quickest of so many rounds counts
+  -h, --help             this text
+
+Examples:
+  scaling --tasks 10000,100000,1000000 --workers 16
+  scaling --tasks 1000000 --workers 1,10,100,1000 --repeat 3
+)";
+
 using Json = nlohmann::ordered_json;
 
 struct Row {
@@ -81,12 +97,14 @@ int Main(int argc, char** argv) {
   std::size_t repeat = 1;
   for (int i = 1; i < argc; i += 2) {
     const std::string word = argv[i];
+    if (word == "--help" || word == "-h") {
+      std::fputs(kHelp, stdout);
+      return 0;
+    }
     const std::vector<std::size_t> values = i + 1 < argc ? Numbers(argv[i + 1]) : std::vector<std::size_t>{};
     if (values.empty() ||
         (word != "--tasks" && word != "--workers" && word != "--prefetch" && word != "--width" && word != "--repeat")) {
-      std::fprintf(stderr,
-                   "usage: scaling [--tasks N,...] [--workers N,...] [--prefetch N,...] [--width N] "
-                   "[--repeat N]\n");
+      std::fprintf(stderr, "scaling: unknown option or no number: %s; see scaling --help\n", word.c_str());
       return 2;
     }
     if (word == "--tasks") all_tasks = values;

@@ -15,7 +15,7 @@
 namespace millrace::modules {
 namespace {
 
-constexpr std::size_t kMostKept = 4;  // a slot runs one command at a time
+constexpr std::size_t kFoldersKept = 4;  // a slot runs one command at a time
 constexpr mode_t kMode = S_IFDIR | 0700;
 
 struct Kept {
@@ -90,7 +90,7 @@ StepFolder::~StepFolder() {
   if (!marks || !(*marks == marks_)) return;
   Kept& kept = KeptFolders();
   const std::lock_guard lock(kept.mutex);
-  if (!kept.over && kept.folders.size() < kMostKept) kept.folders.push_back(std::move(*this));
+  if (!kept.over && kept.folders.size() < kFoldersKept) kept.folders.push_back(std::move(*this));
 }
 
 }  // namespace millrace::modules

@@ -49,20 +49,20 @@ Query UntilEnded(const Rig& rig, std::uint64_t request) {
 TEST(ClientsTest, WhoeverWaitsForTheEndIsToldOnceItIsThere) {
   Rig rig;
   rig.Join("w1");
+  const PeerId one{699};
   const PeerId other{700};
   const PeerId gone{701};
-  for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, OfAClient());
+  for (const PeerId peer : {one, other, gone}) rig.Say(peer, OfAClient());
   rig.Submit(Job().Task("a").spec);
-  rig.Clear();
-  for (const PeerId peer : {rig.client, other, gone}) rig.Say(peer, UntilEnded(rig, 50));
+  for (const PeerId peer : {one, other, gone}) rig.Say(peer, UntilEnded(rig, 50));
   rig.Say(other, UntilEnded(rig, 51));  // instead of the one before
   rig.Say(other, OfAClient());          // again: it waits still
   rig.Step(PeerGone{.peer = gone});
-  EXPECT_THAT(rig.Sent<Answer>(rig.client), SizeIs(0));
+  EXPECT_THAT(rig.Sent<Answer>(one), SizeIs(0));
   rig.Succeed("w1", "a");
-  ASSERT_THAT(rig.Sent<Answer>(rig.client), SizeIs(1));
-  EXPECT_EQ(rig.Last<Answer>(rig.client)->request, 50u);
-  EXPECT_EQ(rig.Last<Answer>(rig.client)->runs.at(0).state, RunState::kSucceeded);
+  ASSERT_THAT(rig.Sent<Answer>(one), SizeIs(1));
+  EXPECT_EQ(rig.Last<Answer>(one)->request, 50u);
+  EXPECT_EQ(rig.Last<Answer>(one)->runs.at(0).state, RunState::kSucceeded);
   ASSERT_THAT(rig.Sent<Answer>(other), SizeIs(1));
   EXPECT_EQ(rig.Last<Answer>(other)->request, 51u);
   EXPECT_THAT(rig.Sent<Answer>(gone), SizeIs(0));

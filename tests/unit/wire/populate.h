@@ -49,6 +49,7 @@ class Populator {
     } else if constexpr (kOf == Kind::kOptional) {
       Fill(value.emplace(), name);
     } else if constexpr (kOf == Kind::kShared) {
+      --count_;  // as what it holds
       Fill(value.Edit(), name);
     } else {
       static_assert(kOf == Kind::kAggregate);
