@@ -22,7 +22,7 @@ MACHINE = {"processor": "One", "processors": 2, "memory_mib": 100, "kernel": "6"
 
 def report(samples, case="map", parameters=None, **more):
     """A report of one case with these series."""
-    found = {"case": case, "parameters": parameters or {"tasks": 200_000, "rounds": 5}, "samples": samples,
+    found = {"case": case, "parameters": parameters or {"tasks": 2_000_000, "rounds": 5}, "samples": samples,
              "figures": {name: figures.median(values) for name, values in samples.items()}}
     return {"benchmark": "millrace", "version": "1.2", "started": "now", "quick": False, "machine": MACHINE,
             "cases": {case: found}, "peers": {}} | more
@@ -105,7 +105,7 @@ class Targets(unittest.TestCase):
         self.assertEqual(self.verdict("P2", report({})), "not measured")
         self.assertIn("rounds", self.verdict("P2", report({"sync_to_in_process_ratio": [0.6] * 4})))
         small = report({"sync_to_in_process_ratio": [0.6] * 5}, parameters={"tasks": 10, "rounds": 5})
-        self.assertEqual(self.verdict("P2", small), "not judged: tasks 10 of 100,000")
+        self.assertEqual(self.verdict("P2", small), "not judged: tasks 10 of 2,000,000")
         failed = report({})
         failed["cases"]["map"] = {"case": "map", "error": "no broker"}
         self.assertEqual(self.verdict("P2", failed), "failed")
