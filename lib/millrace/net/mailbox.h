@@ -30,6 +30,12 @@ class Mailbox {
     if (items_.size() >= limit) Signal();
   }
 
+  // For those that were pushed quietly, if there are any.
+  void Wake() {
+    const std::lock_guard lock(mutex_);
+    if (!items_.empty()) Signal();
+  }
+
   // False, and nothing taken, when `limit` items wait already.
   bool TryPush(T&& item, std::size_t limit) {
     const std::lock_guard lock(mutex_);

@@ -109,12 +109,14 @@ void SlotSet::Flush() {
 
 void SlotSet::Withdraw(std::uint32_t index, AttemptId attempt) {
   if (index < options_.slots && threads_[index]) threads_[index]->Withdraw(attempt);
+  said_.Wake();  // it may have begun, and the end of the one before it wait to be seen
 }
 
 // The host is asked, and asks its commands with TERM; what does not obey is killed when the agent's grace is over.
 void SlotSet::Terminate(std::uint32_t index, AttemptId attempt) {
   if (index >= options_.slots) return;
   if (threads_[index]) threads_[index]->Stop(attempt);
+  said_.Wake();
   HostSlot* slot = hosts_[index].get();
   if (slot == nullptr || !slot->process || !slot->host_alive) return;
   const absl::Status status = slot->process->Send(wire::EncodeSlotMessage(SlotStop{attempt}));

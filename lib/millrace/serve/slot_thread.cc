@@ -97,11 +97,8 @@ void SlotThread::Loop() {
     });
     SlotDone done = RunSlot(registry_, execute, std::move(stop), output);
     unseen += done.execution;
-    bool more = unseen < kUnseen;
-    if (more) {
-      const std::lock_guard lock(mutex_);
-      more = !line_.empty();
-    }
+    const std::lock_guard lock(mutex_);  // what is withdrawn meanwhile is told behind it, and not quietly
+    const bool more = unseen < kUnseen && !line_.empty();
     if (!more) unseen = Duration::zero();
     said_(std::move(done), more);
   }

@@ -40,6 +40,15 @@ TEST(MailboxTest, APushWakesForTheQuietOnesBeforeIt) {
   EXPECT_TRUE(Readable(box)) << "the next filling is signalled anew";
 }
 
+TEST(MailboxTest, WakeIsForWhatWaits) {
+  Mailbox<int> box;
+  box.Wake();
+  EXPECT_FALSE(Readable(box)) << "nothing waits";
+  box.PushQuietly(1, 100);
+  box.Wake();
+  EXPECT_TRUE(Readable(box));
+}
+
 TEST(MailboxTest, QuietOnesWakeOnceThereAreMany) {
   Mailbox<int> box;
   box.PushQuietly(1, 3);
