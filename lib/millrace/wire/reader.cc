@@ -2,8 +2,10 @@
 #include "millrace/wire/reader.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "millrace/base/status.h"
@@ -35,7 +37,7 @@ std::string_view NameOf(Type type) {
 }
 
 // By the first byte of a value: https://github.com/msgpack/msgpack/blob/master/spec.md
-Type TypeOf(unsigned char head) {
+constexpr Type TypeOf(unsigned char head) {
   if (head <= 0x7f || head >= 0xe0) return Type::kInteger;
   if (head <= 0x8f) return Type::kMap;
   if (head <= 0x9f) return Type::kArray;
@@ -52,6 +54,24 @@ Type TypeOf(unsigned char head) {
   return head <= 0xdd ? Type::kArray : Type::kMap;
 }
 
+constexpr std::array<Type, 256> kTypes = [] {
+  std::array<Type, 256> types{};
+  for (std::size_t head = 0; head < types.size(); ++head) types[head] = TypeOf(static_cast<unsigned char>(head));
+  return types;
+}();
+
+// A big-endian number.
+template <class T>
+std::uint64_t Number(const char* bytes) {
+  T number;
+  std::memcpy(&number, bytes, sizeof number);
+  if constexpr (std::endian::native == std::endian::big) return number;
+  if constexpr (sizeof(T) == 2) return __builtin_bswap16(number);
+  if constexpr (sizeof(T) == 4) return __builtin_bswap32(number);
+  if constexpr (sizeof(T) == 8) return __builtin_bswap64(number);
+  return number;
+}
+
 }  // namespace
 
 Reader::Reader(std::string_view input, const Limits& limits) : input_(input), limits_(limits), end_(input.size()) {
@@ -65,7 +85,7 @@ Reader::Reader(std::string_view input, const Limits& limits) : input_(input), li
 
 Reader::Reader(const Bytes& input, const Limits& limits) : Reader(input.view(), limits) { shared_ = &input; }
 
-Type Reader::Peek() const { return position_ < end_ ? TypeOf(Head()) : Type::kNone; }
+Type Reader::Peek() const { return position_ < end_ ? kTypes[Head()] : Type::kNone; }
 
 bool Reader::ReadNil() {
   if (Peek() != Type::kNil) return Expected("nil");
@@ -82,11 +102,13 @@ bool Reader::ReadBool(bool& value) {
 
 bool Reader::ReadHeader(std::size_t width, std::uint64_t& number) {
   if (width >= end_ - position_) return Fail("the input ends inside a value");
-  number = 0;
-  for (std::size_t i = 1; i <= width; ++i) {
-    number = number << 8 | static_cast<unsigned char>(input_[position_ + i]);
+  const char* const bytes = input_.data() + position_ + 1;
+  switch (width) {
+    case 1: number = Number<std::uint8_t>(bytes); return true;
+    case 2: number = Number<std::uint16_t>(bytes); return true;
+    case 4: number = Number<std::uint32_t>(bytes); return true;
+    default: number = Number<std::uint64_t>(bytes); return true;
   }
-  return true;
 }
 
 bool Reader::ReadAnyInteger(Integer& integer) {
@@ -161,10 +183,9 @@ bool Reader::ReadBody(std::size_t header, std::size_t size, std::string_view& bo
 }
 
 bool Reader::ReadString(std::string_view& text) {
+  if (position_ < end_ && (Head() & 0xe0) == 0xa0) return ReadBody(1, Head() & 0x1f, text);  // most are short
   if (Peek() != Type::kString) return Expected("a string");
-  const unsigned char head = Head();
-  if (head <= 0xbf) return ReadBody(1, head & 0x1f, text);
-  const std::size_t width = std::size_t{1} << (head - 0xd9);
+  const std::size_t width = std::size_t{1} << (Head() - 0xd9);
   std::uint64_t size = 0;
   return ReadHeader(width, size) && ReadBody(1 + width, size, text);
 }
@@ -205,6 +226,12 @@ bool Reader::Enter(std::size_t header, std::size_t count, std::size_t values_eac
 }
 
 bool Reader::EnterArray(std::size_t& count) {
+  if (position_ < end_ && (Head() & 0xf0) == 0x90) {  // most are short
+    const std::size_t few = Head() & 0x0f;
+    if (!Enter(1, few, 1)) return false;
+    count = few;
+    return true;
+  }
   if (Peek() != Type::kArray) return Expected("an array");
   const unsigned char head = Head();
   std::uint64_t number = head & 0x0f;
