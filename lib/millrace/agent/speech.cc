@@ -77,6 +77,11 @@ void Agent::State::OnRecorded(const Recorded& recorded) {
   // While a hello is out, its first_report is our word: a new session counts our reports from there, and would wait for
   // ever for one that its predecessor had recorded and we have forgotten.
   if (link.awaiting || recorded.session != link.session) return;
+  // The hello that made the session was said before an earlier session had recorded what we have forgotten since.
+  if (recorded.through + 1 < outbox.first()) {
+    return Doubt(false, absl::StrFormat("the broker waits for report %d, and %d is the oldest that there is",
+                                        recorded.through + 1, outbox.first()));
+  }
   if (!outbox.Record(recorded.through)) return;
   speech.resend_delay = kResendFirst;
   speech.resend_at = outbox.empty() ? kNever : After(now, kResendFirst);

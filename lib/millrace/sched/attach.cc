@@ -212,6 +212,8 @@ void Core::Reattach(Session& session, PeerId peer, const Hello& hello) {
   session.draining = session.draining || hello.draining;
   session.host = hello.host;
   session.pid = hello.pid;
+  // What it has forgotten since the hello that made this session, an earlier session has recorded: it does not come.
+  session.reports_through = std::max(session.reports_through, std::max<std::uint64_t>(hello.first_report, 1) - 1);
   BindPeer(session, peer);
   HeardOf(session, false);
   if (session.challenger) RefuseChallenger(session);

@@ -133,6 +133,26 @@ TEST(Reports, RecordedOfAnotherSessionIsIgnored) {
   EXPECT_THAT(rig.Reports(), SizeIs(1));
 }
 
+// A hello was answered late, and the session counts from a report that has been recorded, and forgotten, meanwhile.
+TEST(Reports, A06_ABrokerThatWaitsForAForgottenReportIsToldWhereTheyBegin) {
+  Rig rig;
+  rig.Attach();
+  rig.GiveTask(1);
+  rig.Finish(0, 1);
+  Recorded recorded;
+  recorded.session = rig.session();
+  recorded.through = 1;
+  rig.Say(recorded);
+  rig.GiveTask(2);
+  rig.Finish(0, 2);
+  rig.Clear();
+  recorded.through = 0;
+  rig.Say(recorded);
+  rig.Pass(seconds(3));
+  ASSERT_THAT(rig.Sent<Hello>(), SizeIs(::testing::Ge(1u)));
+  EXPECT_EQ(rig.Sent<Hello>().front().first_report, 2u);
+}
+
 TEST(OutputTail, KeepsTheLastLinesWithinBounds) {
   OutputTail tail;
   EXPECT_EQ(tail.Text(), "");

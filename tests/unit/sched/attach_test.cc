@@ -164,6 +164,27 @@ TEST(AttachTest, A06_AReturningWorkerGetsAgainWhatItNeverGot) {
   EXPECT_EQ(assigns[0].data.at(0).result.bytes.view(), "data");
 }
 
+// The session was made by a hello that knew less.
+TEST(AttachTest, A06_WhatAnotherSessionHasRecordedIsNotWaitedFor) {
+  Rig rig;
+  rig.Join("w1", {.cpus = 1});
+  rig.Submit(Job().Task("a").spec);
+  rig.Ack("w1");
+  AttemptReport report;
+  report.attempt = rig.AttemptOf("w1", "a");
+  report.outcome = Outcome::kSucceeded;
+  const Held held{.attempt = report.attempt, .state = HeldState::kFinished};
+  rig.Join("w1", {.cpus = 1, .held = {held}, .first_report = 7}).reports = 6;
+  rig.Report_("w1", report);
+  EXPECT_EQ(rig.Last<Recorded>(rig.workers.at("w1").peer)->through, 7u);
+  EXPECT_EQ(rig.Run().state, RunState::kSucceeded);
+  // A late one, which knows less again, takes nothing back.
+  rig.Join("w1", {.cpus = 1, .first_report = 2});
+  rig.Submit(Job().Task("b").spec);
+  rig.Succeed("w1", "b");
+  EXPECT_EQ(rig.Last<Recorded>(rig.workers.at("w1").peer)->through, 8u);
+}
+
 TEST(AttachTest, A06_AnAttemptThatTheWorkerForgotIsOrderedAgain) {
   Rig rig;
   rig.Join("w1", {.cpus = 2});
