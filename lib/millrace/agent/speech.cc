@@ -32,12 +32,18 @@ void Agent::State::Speak() {
   if (!attached() || closing.on) return;
   if (!outbox.empty() && now >= speech.resend_at) {
     const bool deaf = life.heard_control < speech.resent;  // not a word since the last time
+    // The hello that made the session was said before an earlier session had recorded what we have forgotten since. A
+    // word that was only late is followed by others.
+    const std::uint64_t waits_for = std::exchange(speech.recorded, std::nullopt).value_or(outbox.first()) + 1;
+    const bool behind = waits_for < outbox.first();
     speech.resent = now;
     speech.resend_at = kNever;
     speech.resend_delay = std::min(2 * speech.resend_delay, kResendLimit);
     outbox.Rewind();
-    if (deaf) {
-      Doubt(false, absl::StrFormat("%d reports are not answered", outbox.size()));
+    if (deaf || behind) {
+      Doubt(false, behind ? absl::StrFormat("the broker waits for report %d, and %d is the oldest that there is",
+                                            waits_for, outbox.first())
+                          : absl::StrFormat("%d reports are not answered", outbox.size()));
       return TendLink();
     }
   }
@@ -77,11 +83,7 @@ void Agent::State::OnRecorded(const Recorded& recorded) {
   // While a hello is out, its first_report is our word: a new session counts our reports from there, and would wait for
   // ever for one that its predecessor had recorded and we have forgotten.
   if (link.awaiting || recorded.session != link.session) return;
-  // The hello that made the session was said before an earlier session had recorded what we have forgotten since.
-  if (recorded.through + 1 < outbox.first()) {
-    return Doubt(false, absl::StrFormat("the broker waits for report %d, and %d is the oldest that there is",
-                                        recorded.through + 1, outbox.first()));
-  }
+  speech.recorded = recorded.through;
   if (!outbox.Record(recorded.through)) return;
   speech.resend_delay = kResendFirst;
   speech.resend_at = outbox.empty() ? kNever : After(now, kResendFirst);

@@ -85,6 +85,7 @@ struct Agent::State {
     Instant resend_at = kNever;
     Duration resend_delay = kResendFirst;
     Instant resent{};
+    std::optional<std::uint64_t> recorded{};  // through which report, as the broker said since the last time
   };
   // Every attempt ever taken is in one place: these add up (CheckInvariants).
   struct Counts {

@@ -148,7 +148,8 @@ TEST(Reports, A06_ABrokerThatWaitsForAForgottenReportIsToldWhereTheyBegin) {
   rig.Clear();
   recorded.through = 0;
   rig.Say(recorded);
-  rig.Pass(seconds(3));
+  EXPECT_THAT(rig.Sent<Hello>(), SizeIs(0)) << "it may just have been late";
+  rig.Pass(seconds(6));
   ASSERT_THAT(rig.Sent<Hello>(), SizeIs(::testing::Ge(1u)));
   EXPECT_EQ(rig.Sent<Hello>().front().first_report, 2u);
 }
