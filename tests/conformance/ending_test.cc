@@ -4,7 +4,9 @@
 
 #include <fstream>
 #include <iterator>
+#include <thread>
 
+#include "millrace/model/watch.h"
 #include "tests/conformance/conformance.h"
 #include "tests/conformance/raw_worker.h"
 
@@ -33,6 +35,27 @@ std::vector<pid_t> WaitForTree(const Cluster& cluster) {
     return pids.size() == 3;
   });
   return pids;
+}
+
+TEST_P(Conformance, AQuestionForTheEndIsAnsweredWhenItIsThere) {
+  Cluster cluster(Options(), TestModules());
+  const client::Submitted submitted = cluster.Submit(Pipeline{End{.how = "nap"}});
+  WaitForTree(cluster);
+  std::thread canceller([&] {
+    const auto other = cluster.MakeClient();
+    Command cancel;
+    cancel.kind = CommandKind::kCancelRun;
+    cancel.run = submitted.run;
+    EXPECT_TRUE(other->Tell(cancel).ok());
+  });
+  Query query;
+  query.kind = QueryKind::kRun;
+  query.run = submitted.run;
+  query.since = kUntilEnded;
+  const auto answer = cluster.client().Ask(query);
+  canceller.join();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->runs.at(0).state, RunState::kCancelled);
 }
 
 TEST_P(Conformance, A08_WhatIsNotIdempotentHasOneTryHoweverItFails) {

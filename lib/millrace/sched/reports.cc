@@ -156,6 +156,7 @@ void Core::CommitSuccesses() {
 }
 
 void Core::TakeFailure(Session& session, Run& run, std::uint32_t task, const AttemptReport& report) {
+  CommitSuccesses();  // also before a success that is none: records keep the order of their reports
   Outcome outcome = report.outcome;
   Failure failure = report.failure;
   Bound(failure);

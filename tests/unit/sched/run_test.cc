@@ -325,6 +325,31 @@ TEST(RunTest, EndedRunsAreForgottenInTime) {
   EXPECT_NE(rig.Ask(QueryKind::kRun).code, 0) << "over run_retention";
 }
 
+TEST(RunTest, A34_ASuccessThatIsTooLargeIsRecordedBehindThoseReportedBeforeIt) {
+  Config config = TestConfig();
+  config.max_payload = 100;
+  Rig rig(config);
+  rig.Join("w1", {.cpus = 2});
+  rig.Submit(Job(FailMode::kKeepGoing).Task("good").Task("large").spec);
+  const auto assigned = rig.Assigned("w1");
+  Report report{
+      .session = rig.workers.at("w1").session, .orders_through = 0, .first_number = 1, .reports = {}, .started = {}};
+  for (const char* name : {"good", "large"}) {
+    AttemptReport one;
+    one.attempt = assigned.at(name).attempt;
+    one.outcome = Outcome::kSucceeded;
+    const std::string result(std::string_view(name) == "large" ? 101 : 1, 'r');
+    one.result = {.bytes = Bytes::Copy(result), .digest = {}, .size = result.size()};
+    report.reports.push_back(std::move(one));
+  }
+  rig.Say(rig.workers.at("w1").peer, report);
+  std::vector<Outcome> ends;
+  for (const Record& record : rig.journal) {
+    if (const auto* end = std::get_if<TaskEnded>(&record)) ends.push_back(end->outcome);
+  }
+  EXPECT_EQ(ends, (std::vector<Outcome>{Outcome::kSucceeded, Outcome::kFailed}));
+}
+
 // One report of many attempts: successes of each run in a row are one record, and each end counts once.
 TEST(RunTest, A07_AReportOfManyEndsIsTakenInItsOrderAndEachEndOnce) {
   Rig rig;
