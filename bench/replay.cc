@@ -49,11 +49,12 @@ RunAccepted Accepted(std::int64_t tasks) {
   record.run = kRun;
   record.token = 1;
   record.submitted_unix_ms = kStart;
-  record.job.Edit().name = "replay";
-  record.job.Edit().modules.push_back({"noop", 0, "1"});
-  record.job.Edit().requirements.emplace_back();
-  record.job.Edit().policies.emplace_back();
-  for (std::int64_t i = 0; i < tasks; ++i) record.job.Edit().tasks.emplace_back().name = "noop-" + std::to_string(i);
+  PackedJob& job = record.job.Edit();
+  job.name = "replay";
+  job.modules.push_back({"noop", 0, "1"});
+  job.requirements.emplace_back();
+  job.policies.emplace_back();
+  for (std::int64_t i = 0; i < tasks; ++i) job.tasks.Add("noop-" + std::to_string(i), 0, 0, 0, "", {});
   return record;
 }
 

@@ -9,7 +9,8 @@ using namespace millrace;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes input = Bytes::Copy(fuzz::TextOf(data, size));
   const auto decode = [](const Bytes& bytes) { return wire::DecodeJob(bytes); };
-  fuzz::RequireRoundTrip(input, decode, wire::EncodeJob);
+  const auto encode = [](const PackedJob& job) { return wire::EncodeJob(job); };
+  fuzz::RequireRoundTrip(input, decode, encode);
   const auto job = decode(input);
   if (!job.ok()) return 0;
   const absl::Status checked = sched::CheckJob(*job, std::uint64_t{100} << 20);
@@ -17,8 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!checked.ok()) return 0;
   const auto graph = sched::BuildGraph(*job);
   fuzz::Require(graph.status(), "a job that was accepted has no graph");
-  std::size_t needs = 0;
-  for (const TaskSpec& task : job->tasks) needs += task.needs.size();
-  fuzz::Require(graph->edges.size() == needs, "the graph has not the dependencies of the job");
+  fuzz::Require(graph->edges.size() == job->tasks.needs(), "the graph has not the dependencies of the job");
+  const JobSpec spec = Unpack(*job);
+  fuzz::Require(wire::EncodeJob(spec) == wire::EncodeJob(*job), "a job has other bytes when it is packed");
   return 0;
 }

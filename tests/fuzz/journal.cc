@@ -47,7 +47,7 @@ std::vector<std::vector<Record>> Batches() {
   job.tasks.resize(3);
   const RunId run{EpochQualified(1, 1)};
   const TaskRef task{.run = run, .index = 1};
-  return {{RunAccepted{.run = run, .token = 5, .submitted_unix_ms = 6, .job = Shared<JobSpec>(job)}},
+  return {{RunAccepted{.run = run, .token = 5, .submitted_unix_ms = 6, .job = Shared<PackedJob>(Pack(job))}},
           {TaskAssigned{.task = task, .attempt = AttemptId{9}, .worker = "w"}, TaskEnded{.task = task,
                                                                                          .attempt = AttemptId{9},
                                                                                          .outcome = Outcome::kSucceeded,

@@ -24,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = wire::DecodeJob(Bytes(bytes));
   fuzz::Require(again.status(), "a job that was parsed does not travel");
   fuzz::Require(wire::EncodeJob(*again) == bytes, "a job arrives as another one");
-  const absl::Status checked = sched::CheckJob(*job, std::uint64_t{100} << 20);
+  const absl::Status checked = sched::CheckJob(*again, std::uint64_t{100} << 20);
   fuzz::Require(checked.ok() || !checked.message().empty(), "a job was refused without a reason");
-  if (checked.ok()) fuzz::Require(sched::BuildGraph(*job).status(), "a job that was accepted has no graph");
+  if (checked.ok()) fuzz::Require(sched::BuildGraph(*again).status(), "a job that was accepted has no graph");
   return 0;
 }

@@ -76,7 +76,7 @@ std::string Fold::On(const TaskAssigned& record) {
   std::string wrong;
   if (task->outcome != Outcome::kNone) wrong = "I5: a task that has ended is assigned";
   if (task->attempt.valid()) wrong = "I3: a task that has an attempt is assigned again";
-  for (const Dependency& need : run.job->tasks[record.task.index].needs) {
+  for (const Dependency need : run.job->tasks.NeedsOf(record.task.index)) {
     const bool required = need.kind == DependencyKind::kRequired && !run.PolicyOf(record.task.index).always_run;
     if (run.tasks[need.task].outcome == Outcome::kNone) wrong = "I2: assigned before a dependency has ended";
     if (required && !run.Good(need.task)) wrong = "I2: assigned although a dependency did not succeed";
@@ -120,14 +120,14 @@ std::string Fold::On(const TaskEnded& record) {
   if (!InOrder(record)) wrong = "a task ends before it began";
   if (record.outcome == Outcome::kDependencyFailed) {
     bool blamed = false;
-    for (const Dependency& need : run.job->tasks[record.task.index].needs) {
+    for (const Dependency need : run.job->tasks.NeedsOf(record.task.index)) {
       blamed |= run.tasks[need.task].outcome != Outcome::kNone && !run.Good(need.task);
     }
     if (!blamed) wrong = "I2: 'dependency failed' without one that did";
   }
   if (record.outcome == Outcome::kCancelled && !run.Stopping()) {
     bool passed_on = false;
-    for (const Dependency& need : run.job->tasks[record.task.index].needs) {
+    for (const Dependency need : run.job->tasks.NeedsOf(record.task.index)) {
       passed_on |= run.tasks[need.task].outcome == Outcome::kCancelled;
     }
     if (!passed_on) wrong = "a task is cancelled in a run that is not";

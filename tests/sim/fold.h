@@ -32,7 +32,7 @@ struct FoldedTask {
 };
 
 struct FoldedRun {
-  Shared<JobSpec> job;
+  Shared<PackedJob> job;
   std::uint64_t token = 0;
   bool cancelled = false;
   bool failed = false;
@@ -41,7 +41,7 @@ struct FoldedRun {
   std::int64_t ended_unix_ms = 0;
   std::vector<FoldedTask> tasks;
 
-  const Policy& PolicyOf(std::uint32_t task) const { return job->policies[job->tasks[task].policy]; }
+  const Policy& PolicyOf(std::uint32_t task) const { return job->PolicyOf(task); }
   bool Good(std::uint32_t task) const { return IsGood(tasks[task].outcome) || tasks[task].ignored; }
   bool Stopping() const { return cancelled || (failed && job->fail_mode == FailMode::kFailFast); }
 };

@@ -55,10 +55,9 @@ void Oracle::CheckAssigned(const TaskAssigned& record, Epoch epoch) {
   if (record.worker.size() != 2 || record.worker[0] != 'w') return Wrong("I6: work goes to an impostor");
   if (run == nullptr) return;
   const Offer& offer = plan_.offers[static_cast<std::size_t>(record.worker[1] - '0')];
-  const TaskSpec& spec = run->job->tasks[record.task.index];
-  const Requirements& wanted = run->job->requirements[spec.requirements];
+  const Requirements& wanted = run->job->RequirementsOf(record.task.index);
   const bool fits = wanted.cpus <= offer.cpus && (wanted.tags.empty() || !offer.tags.empty()) &&
-                    (spec.module == 0 || offer.modules.size() > 1);
+                    (run->job->tasks.ShapeOf(record.task.index).module == 0 || offer.modules.size() > 1);
   if (!fits) Wrong("I6: " + NameOf(record.task) + " goes to a worker that cannot run it");
 }
 
@@ -139,7 +138,7 @@ void Oracle::CheckAssign(const struct Assign& assign, std::int32_t worker) {
       Wrong("I4: a task of a run that is not durable is sent");
       continue;
     }
-    for (const Dependency& need : run->job->tasks[assignment.task.index].needs) {
+    for (const Dependency need : run->job->tasks.NeedsOf(assignment.task.index)) {
       if (run->tasks[need.task].outcome == Outcome::kNone) {
         Wrong("I2: " + NameOf(assignment.task) + " is sent before its dependencies are durable");
       }
@@ -215,7 +214,7 @@ void Oracle::Started(std::int32_t worker, Incarnation incarnation, const SlotExe
   ++executions_[execute.task];
   const FoldedRun* run = durable_.Find(execute.task.run);
   if (run == nullptr) return Wrong("I2: a task of an unknown run is executed");
-  const std::vector<Dependency>& needs = run->job->tasks[execute.task.index].needs;
+  const PackedTasks::Needs needs = run->job->tasks.NeedsOf(execute.task.index);
   if (needs.size() != execute.needs.size()) Wrong("I2: a task is executed with other dependencies than it has");
   for (std::size_t i = 0; i < std::min(needs.size(), execute.needs.size()); ++i) {
     const FoldedTask& parent = run->tasks[needs[i].task];

@@ -95,6 +95,7 @@ Plan MakePlan(std::uint64_t seed, FaultSet allowed) {
   plan.heartbeat_plane = dice.Chance(0.75);
   const std::uint32_t limits[] = {1, 4, 1024};
   plan.prefetch_limit = limits[dice.Below(3)];
+  if (seed % 5 < 2) plan.roots_at_once = 1 + seed % 3;
   plan.latency = dice.Chance(0.5) ? Duration(std::chrono::microseconds(200)) : Duration(milliseconds(20));
   const Duration spans[] = {seconds(3), seconds(15), seconds(60)};
   const Duration span = spans[dice.Below(3)];

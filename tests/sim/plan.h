@@ -57,6 +57,7 @@ struct Plan {
   bool codec = false;           // every message goes through the real codec
   bool heartbeat_plane = true;  // else beats ride on the control channel
   std::uint32_t prefetch_limit = 1024;
+  std::uint32_t roots_at_once = 10'000;
   Duration latency{};          // of a message, at least; twice that at most
   Instant quiet{};             // no faults from here on
   std::vector<Offer> offers;   // of the workers

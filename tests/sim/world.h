@@ -271,6 +271,7 @@ class World {
   std::uint64_t broker_life_ = 0;
   Clock broker_clock_;
   Alarm broker_alarm_;
+  std::size_t due_at_once_ = 0;  // steps in a row after which the broker was due at the same instant
   serve::ReleaseQueue release_;
   std::vector<Batch> batches_;  // not yet on disk
   Instant disk_free_{};         // when the newest batch will be there

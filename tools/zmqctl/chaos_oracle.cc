@@ -56,14 +56,14 @@ class Judge {
 
   // The story of a task, or none and a finding.
   TaskStory* Find(TaskRef task);
-  const Policy& PolicyOf(std::uint32_t task) const { return job_->policies[job_->tasks[task].policy]; }
-  std::string NameOf(std::uint32_t task) const { return "'" + job_->tasks[task].name + "'"; }
+  const Policy& PolicyOf(std::uint32_t task) const { return job_->PolicyOf(task); }
+  std::string NameOf(std::uint32_t task) const { return absl::StrFormat("'%s'", job_->tasks.NameOf(task)); }
   void Order(const std::string& text) { verdict_.order.Add(absl::StrFormat("position %d: %s", at_, text)); }
   void CheckNeeds(std::uint32_t task);
   std::vector<bool> Spared(const std::set<std::string>& may_fail) const;
 
   JournalVerdict& verdict_;
-  const JobSpec* job_ = nullptr;
+  const PackedJob* job_ = nullptr;
   RunId run_;
   std::vector<TaskStory> tasks_;
   std::uint64_t highest_ = 0;  // attempt that was given out; a later one is higher, also by a later broker
@@ -107,7 +107,7 @@ void Judge::On(const TaskAssigned& record) {
 }
 
 void Judge::CheckNeeds(std::uint32_t task) {
-  for (const Dependency& need : job_->tasks[task].needs) {
+  for (const Dependency need : job_->tasks.NeedsOf(task)) {
     const TaskStory& needed = tasks_[need.task];
     if (needed.ends == 0) {
       Order("task " + NameOf(task) + " was assigned before " + NameOf(need.task) + ", which it needs, had ended");
@@ -156,13 +156,13 @@ std::vector<bool> Judge::Spared(const std::set<std::string>& may_fail) const {
   bool changed = false;
   for (std::uint32_t task = 0; task < tasks_.size(); ++task) {
     const bool lost = tasks_[task].outcome == Outcome::kLost && !PolicyOf(task).idempotent;
-    spared[task] = lost || may_fail.contains(job_->tasks[task].name);
+    spared[task] = lost || may_fail.contains(std::string(job_->tasks.NameOf(task)));
     changed |= spared[task];
   }
   while (changed) {
     changed = false;
     for (std::uint32_t task = 0; task < tasks_.size(); ++task) {
-      for (const Dependency& need : job_->tasks[task].needs) {
+      for (const Dependency need : job_->tasks.NeedsOf(task)) {
         if (spared[task] || need.kind != DependencyKind::kRequired || !spared[need.task]) continue;
         spared[task] = changed = true;
       }

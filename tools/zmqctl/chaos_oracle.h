@@ -41,7 +41,7 @@ class Findings {
 };
 
 struct JournalVerdict {
-  const JobSpec* job = nullptr;  // within the lines; none when the submission is missing
+  const PackedJob* job = nullptr;  // within the lines; none when the submission is missing
   std::uint64_t tasks = 0;
   std::uint64_t attempts = 0;         // that were given to a worker
   std::uint64_t after_loss = 0;       // of these, after one whose worker was lost

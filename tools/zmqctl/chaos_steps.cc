@@ -22,8 +22,8 @@ class Judge {
  public:
   Judge(const JournalVerdict& journal, std::int64_t slots, StepsVerdict& verdict)
       : journal_(journal), slots_(slots), verdict_(verdict) {
-    const std::vector<TaskSpec>& tasks = journal.job->tasks;
-    for (std::uint32_t task = 0; task < tasks.size(); ++task) index_[tasks[task].name] = task;
+    const PackedTasks& tasks = journal.job->tasks;
+    for (std::uint32_t task = 0; task < tasks.size(); ++task) index_[std::string(tasks.NameOf(task))] = task;
   }
 
   void Take(const TaskStep& step) {
@@ -56,8 +56,7 @@ void Judge::Begin(const TaskStep& step, std::uint32_t task) {
   ++verdict_.executions;
   if (begun_[task]++ > 0) {
     ++verdict_.reexecutions;
-    const TaskSpec& spec = journal_.job->tasks[task];
-    if (!journal_.job->policies[spec.policy].idempotent) {
+    if (!journal_.job->PolicyOf(task).idempotent) {
       verdict_.broken.Add("'" + step.task + "' was begun again, which must not be done twice");
     }
   }
@@ -66,7 +65,7 @@ void Judge::Begin(const TaskStep& step, std::uint32_t task) {
   }
   CheckNeeds(task);
   auto& slots = open_[WorkerOf(step.slot)];
-  const std::int64_t cpus = journal_.job->requirements[journal_.job->tasks[task].requirements].cpus;
+  const std::int64_t cpus = journal_.job->RequirementsOf(task).cpus;
   slots[step.slot] = {step.attempt, cpus};
   std::int64_t in_use = 0;
   for (const auto& [slot, execution] : slots) in_use += execution.cpus;
@@ -79,11 +78,11 @@ void Judge::Begin(const TaskStep& step, std::uint32_t task) {
 
 // What it needs has ended in the world too, and by the very attempt that counts.
 void Judge::CheckNeeds(std::uint32_t task) {
-  for (const Dependency& need : journal_.job->tasks[task].needs) {
+  for (const Dependency need : journal_.job->tasks.NeedsOf(task)) {
     const std::optional<AttemptId> committed = journal_.committed[need.task];
     if (!committed || !begun_.contains(need.task) || ended_attempts_.contains(*committed)) continue;
     verdict_.broken.Add(absl::StrFormat("order: '%s' began before the attempt of '%s' that counts had ended",
-                                        journal_.job->tasks[task].name, journal_.job->tasks[need.task].name));
+                                        journal_.job->tasks.NameOf(task), journal_.job->tasks.NameOf(need.task)));
   }
 }
 
@@ -103,8 +102,8 @@ void Judge::Finish() {
   for (const auto& [task, count] : begun_) {
     const std::optional<AttemptId> committed = journal_.committed[task];
     if (committed && !ended_attempts_.contains(*committed)) {
-      verdict_.broken.Add(
-          absl::StrFormat("'%s' succeeded by an attempt that has not come to its end", journal_.job->tasks[task].name));
+      verdict_.broken.Add(absl::StrFormat("'%s' succeeded by an attempt that has not come to its end",
+                                          journal_.job->tasks.NameOf(task)));
     }
   }
 }

@@ -35,8 +35,28 @@ std::string KindOf(const Record& record) {
                     record);
 }
 
+// The same for people: a packed job has no names of fields.
+struct Accepted {
+  RunId run;
+  std::uint64_t token = 0;
+  std::int64_t submitted_unix_ms = 0;
+  JobSpec job;
+};
+
+std::string FieldsOf(const Record& record) {
+  return std::visit(
+      []<class T>(const T& body) {
+        if constexpr (std::is_same_v<T, RunAccepted>) {
+          return wire::Encode(Accepted{body.run, body.token, body.submitted_unix_ms, Unpack(*body.job)});
+        } else {
+          return wire::Encode(body);
+        }
+      },
+      record);
+}
+
 absl::StatusOr<std::string> JsonOf(JournalPosition position, const Record& record) {
-  const std::string fields = std::visit([](const auto& body) { return wire::Encode(body); }, record);
+  const std::string fields = FieldsOf(record);
   MILLRACE_ASSIGN_OR_RETURN(const std::string json, wire::MsgpackToJson(fields));
   return absl::StrFormat("{\"position\":%d,\"run\":\"%s\",\"kind\":\"%s\",\"record\":%s}\n", position,
                          RunName(store::RunOf(record)), KindOf(record), json);

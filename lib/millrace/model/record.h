@@ -15,8 +15,8 @@
 
 #include "millrace/base/ids.h"
 #include "millrace/base/shared.h"
-#include "millrace/model/job.h"
 #include "millrace/model/outcome.h"
+#include "millrace/model/packed_job.h"
 #include "millrace/model/view.h"
 
 namespace millrace {
@@ -26,7 +26,7 @@ struct RunAccepted {
   RunId run;
   std::uint64_t token = 0;
   std::int64_t submitted_unix_ms = 0;
-  Shared<JobSpec> job;
+  Shared<PackedJob> job;
   friend bool operator==(const RunAccepted&, const RunAccepted&) = default;
 };
 

@@ -26,14 +26,18 @@ void Core::Apply(const Record& record, JournalPosition at) {
 
 void Core::ApplyRecord(const RunAccepted& record) {
   if (run_index_.contains(record.run)) return;
-  absl::StatusOr<JobGraph> graph = graph_ ? *std::exchange(graph_, std::nullopt) : BuildGraph(*record.job);
-  if (!graph.ok()) return;
+  std::shared_ptr<const JobGraph> graph = std::exchange(graph_, nullptr);
+  if (graph == nullptr) {
+    absl::StatusOr<JobGraph> built = BuildGraph(*record.job);
+    if (!built.ok()) return;
+    graph = std::make_shared<const JobGraph>(*std::move(built));
+  }
   auto run = std::make_unique<Run>();
   const auto n = static_cast<std::uint32_t>(record.job->tasks.size());
   run->id = record.run;
   run->slot = static_cast<std::uint32_t>(runs_.size());
   run->job = record.job;
-  run->graph = *std::move(graph);
+  run->graph = std::move(graph);
   run->tasks = TaskTable(n);
   run->token = record.token;
   run->submitted_unix_ms = record.submitted_unix_ms;
@@ -50,15 +54,12 @@ void Core::ApplyRecord(const RunAccepted& record) {
     next_run_ = std::max(next_run_, static_cast<std::uint32_t>(added.id.value));
   }
   ++runs_active_;
-  // Every row has a number of its own from the start, so that `since` pages through all of them.
-  for (std::uint32_t task = 0; task < n; ++task) MarkChanged(added, task);
-  for (std::uint32_t task = 0; task < n; ++task) {
-    added.tasks.unmet[task] = static_cast<std::uint32_t>(added.Spec(task).needs.size());
-    added.tasks.open_dependants[task] = static_cast<std::uint32_t>(added.graph.Dependants(task).size());
-    if (added.tasks.unmet[task] > 0) continue;
-    SetPhase(added, task, Phase::kPending);
-    ListPending(added, task);
+  // Every row has a number of its own from the start (ChangedOf), so that `since` pages through all of them.
+  if (n > 0) {
+    added.changed = n - 1;
+    MarkRunChanged(added);
   }
+  ListUnsettled(added);
 }
 
 void Core::ApplyRecord(const TaskAssigned& record) {
@@ -159,7 +160,7 @@ void Core::ApplyRecord(const TaskEnded& record) {
   }
   if (failure && !ignored) {
     if (!run->cancelled_first && (!run->failed || (run->root_is_teardown && !policy.always_run))) {
-      run->root_cause = absl::StrFormat("%s: %s", run->Spec(task).name, record.failure.message);
+      run->root_cause = absl::StrFormat("%s: %s", run->NameOf(task), record.failure.message);
       run->root_is_teardown = policy.always_run;
     }
     run->failed = true;
@@ -186,12 +187,13 @@ void Core::ApplyRecord(const TasksSucceeded& record) {
 // Counts down both sides: what it needed may be forgotten, what needs it may run, or never will.
 void Core::ReleaseDependants(Run& run, std::uint32_t task, bool good) {
   TaskTable& tasks = run.tasks;
-  for (const Dependency& need : run.Spec(task).needs) {
-    if (--tasks.open_dependants[need.task] == 0) ForgetDatum({run.slot, need.task});
+  for (const Dependency need : run.NeedsOf(task)) {
+    ++tasks.ended_dependants[need.task];
+    if (run.OpenDependants(need.task) == 0) ForgetDatum({run.slot, need.task});
   }
-  for (const Edge edge : run.graph.Dependants(task)) {
+  for (const Edge edge : run.Dependants(task)) {
     const std::uint32_t target = edge.target();
-    --tasks.unmet[target];
+    ++tasks.met[target];
     if (tasks.phase[target] == Phase::kEnded) continue;
     bool look = false;
     if (!good && !edge.optional() && !tasks.Has(target, TaskFlag::kDoomed) && !run.PolicyOf(target).always_run) {
@@ -199,7 +201,7 @@ void Core::ReleaseDependants(Run& run, std::uint32_t task, bool good) {
       run.stories[target].blame = task;
       look = true;
     }
-    if (tasks.unmet[target] == 0 && tasks.phase[target] == Phase::kWaiting) {
+    if (tasks.phase[target] == Phase::kWaiting && run.Unmet(target) == 0) {
       SetPhase(run, target, Phase::kPending);
       look = true;
     }
@@ -262,7 +264,7 @@ void Core::ApplyRecord(const CrashForgiven& record) {
 }
 
 std::uint32_t Core::QueueOf(const Run& run, std::uint32_t task) const {
-  const std::uint32_t index = run.tasks.capability[task];
+  const std::uint32_t index = run.ClassOf(task);
   return run.tasks.Has(task, TaskFlag::kInSolo) ? classes_[index].solo_twin : index;
 }
 
@@ -290,6 +292,7 @@ void Core::LeaveQueue(std::uint32_t queue) {
   Capability& capability = classes_[queue];
   if (--capability.queued == 0) {
     capability.queue.Clear();
+    capability.stuck_at = kNever;
     active_.erase(queue);
     return;
   }
@@ -304,7 +307,7 @@ bool Core::IsQueuedIn(TaskKey key, std::uint32_t queue) const {
 
 void Core::MarkChanged(Run& run, std::uint32_t task) {
   MarkRunChanged(run);
-  run.tasks.changed[task] = run.changed;
+  run.tasks.SetChanged(task, run.changed);
 }
 
 void Core::MarkRunChanged(Run& run) {

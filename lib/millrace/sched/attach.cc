@@ -178,7 +178,7 @@ void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& k
     const bool own = index != kNone && attempts_[index].session == kNone &&
                      attempts_[index].worker == session.name_index &&
                      (held.state == HeldState::kFinished ||
-                      session.Serves(RunAt(attempts_[index].task.run)->tasks.capability[attempts_[index].task.task]));
+                      session.Serves(RunAt(attempts_[index].task.run)->ClassOf(attempts_[index].task.task)));
     if (!own) {
       drop.push_back(held.attempt);
       continue;
@@ -243,7 +243,7 @@ void Core::AssignAgain(Session& session, std::uint32_t index) {
   const TaskKey key = attempts_[index].task;
   Run& run = *RunAt(key.run);
   if (!run.PolicyOf(key.task).idempotent) return LoseAttempt(index, false, false);
-  for (const Dependency& need : run.Spec(key.task).needs) {
+  for (const Dependency need : run.NeedsOf(key.task)) {
     const TaskKey datum{.run = key.run, .task = need.task};
     if (session.data.erase(datum) == 0) continue;
     auto& holders = data_holders_[datum];

@@ -33,6 +33,10 @@ constexpr bool GoesBefore(const ReadyEntry& a, const ReadyEntry& b) {
 class ReadyQueue {
  public:
   void Push(const ReadyEntry& entry);
+  // Room for so many more. Growing by steps would copy a large queue, all at once, when it is in use.
+  void Reserve(std::size_t more) {
+    if (more > heap_.size()) heap_.reserve(heap_.size() + more);
+  }
   void Pop();
   // Drops the entries for which `is_live` is false.
   template <class IsLive>
@@ -67,6 +71,7 @@ struct Capability {
   std::uint32_t servers = 0;   // workers that can take its tasks now: live, not draining, capable
   std::uint32_t users = 0;     // runs; 0 = a free place in the table
   Instant unservable_since{};  // while servers == 0
+  Instant stuck_at = kNever;   // when the first of its tasks may give up, while servers == 0 and some are queued
   bool blocked = false;        // no worker has room for it: look again when one gains some
   bool prefetch_blocked = false;
   std::uint32_t solo_twin = kNone;

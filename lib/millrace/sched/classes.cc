@@ -7,28 +7,39 @@
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
+namespace {
+
+constexpr int kStuckLooks = 1000;  // for stuck tasks, in the time that one waits
+
+}  // namespace
 
 // Binds the tasks of a run to their classes. Tasks that share module, requirements and idempotence share a class.
 void Core::Activate(Run& run) {
   run.active = true;
+  const std::vector<PackedTasks::Shape>& shapes = run.job->tasks.shapes();
+  run.class_of.assign(shapes.size(), kNone);
+  std::vector<bool> open(shapes.size(), run.open == run.tasks.size());
+  for (std::uint32_t task = 0; run.open < run.tasks.size() && task < run.tasks.size(); ++task) {
+    if (run.tasks.phase[task] != Phase::kEnded) open[run.job->tasks.ShapeIndexOf(task)] = true;
+  }
   absl::flat_hash_map<std::uint64_t, std::uint32_t> bound;
-  for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
-    if (run.tasks.phase[task] == Phase::kEnded) continue;
-    const TaskSpec& spec = run.Spec(task);
-    const bool idempotent = run.PolicyOf(task).idempotent;
-    const std::uint64_t shape =
-        ((static_cast<std::uint64_t>(spec.module) << 32) | spec.requirements) * 2 + (idempotent ? 1 : 0);
-    const auto [it, fresh] = bound.emplace(shape, kNone);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (!open[i]) continue;
+    const bool idempotent = run.job->policies[shapes[i].policy].idempotent;
+    const std::uint64_t key =
+        ((static_cast<std::uint64_t>(shapes[i].module) << 32) | shapes[i].requirements) * 2 + (idempotent ? 1 : 0);
+    const auto [it, fresh] = bound.emplace(key, kNone);
     if (fresh) {
-      const ModuleSpec& module = run.ModuleOf(task);
+      const ModuleSpec& module = run.job->modules[shapes[i].module];
       it->second = InternClass({.module = module.name,
                                 .fingerprint = module.fingerprint,
-                                .requirements = run.RequirementsOf(task),
+                                .requirements = run.job->requirements[shapes[i].requirements],
                                 .idempotent = idempotent,
                                 .solo = false});
       run.classes.push_back(it->second);
     }
-    run.tasks.capability[task] = it->second;
+    run.class_of[i] = it->second;
+    classes_[it->second].queue.Reserve(shapes[i].tasks);
   }
 }
 
@@ -60,12 +71,12 @@ void Core::SetServers(Session& session, bool serving) {
     if (capability.users == 0 || !session.Serves(index)) continue;
     if (serving) {
       ++capability.servers;
+      capability.stuck_at = kNever;
       continue;
     }
     if (--capability.servers > 0) continue;
     capability.unservable_since = now_;
-    if (capability.queued == 0) continue;
-    timers_.Push({.at = now_ + config_.capability_timeout, .kind = TimerKind::kClassStuck, .a = index});
+    if (capability.queued > 0) ArmStuck(index, now_ + config_.capability_timeout);
   }
 }
 
@@ -89,7 +100,8 @@ Instant Core::StuckAt(const Run& run, std::uint32_t task) const {
   if (run.tasks.phase[task] != Phase::kQueued) return kNever;
   const Capability& capability = classes_[QueueOf(run, task)];
   if (capability.servers > 0) return kNever;
-  return std::max(run.submitted + run.tasks.ready[task], capability.unservable_since) + config_.capability_timeout;
+  return std::max(run.submitted + Duration(run.tasks.ready[task]), capability.unservable_since) +
+         config_.capability_timeout;
 }
 
 std::vector<std::string> Core::NearestWorkers(const CapabilityKey& key) const {
@@ -125,7 +137,7 @@ std::vector<std::string> Core::NearestWorkers(const CapabilityKey& key) const {
 }
 
 void Core::FailStuck(Run& run, std::uint32_t task) {
-  const CapabilityKey& key = classes_[run.tasks.capability[task]].key;
+  const CapabilityKey& key = classes_[run.ClassOf(task)].key;
   const std::vector<std::string> nearest = NearestWorkers(key);
   Failure failure;
   failure.message =
@@ -133,18 +145,33 @@ void Core::FailStuck(Run& run, std::uint32_t task) {
                       FormatDuration(config_.capability_timeout),
                       absl::StrJoin(Missing(key.requirements, run.ModuleOf(task), {}), ", "),
                       nearest.empty() ? "no worker is known" : "known workers: " + absl::StrJoin(nearest, "; "));
-  Say(Severity::kError,
-      absl::StrFormat("run %s: '%s' failed: %s", RunName(run.id), run.Spec(task).name, failure.message));
+  Say(Severity::kError, absl::StrFormat("run %s: '%s' failed: %s", RunName(run.id), run.NameOf(task), failure.message));
   EndTask(run, task, Outcome::kFailed, std::move(failure), {});
 }
 
-// Those that were queued when the last worker of the class left; later ones have timers of their own.
+// One timer for all of a class: the first that is due.
+void Core::ArmStuck(std::uint32_t capability, Instant at) {
+  if (classes_[capability].stuck_at <= at) return;
+  classes_[capability].stuck_at = at;
+  timers_.Push({.at = at, .kind = TimerKind::kClassStuck, .a = capability});
+}
+
+// Those whose time is over. The next look is not before a small part of the timeout has passed, so that many tasks,
+// each ready at another instant, are not gone through for every one of them.
 void Core::FailStuckClass(std::uint32_t capability) {
+  classes_[capability].stuck_at = kNever;
+  Instant next = kNever;
   std::vector<TaskKey> stuck;
   for (const ReadyEntry& entry : classes_[capability].queue.entries()) {
     if (!IsQueuedIn(entry.key, capability)) continue;
-    if (StuckAt(*RunAt(entry.key.run), entry.key.task) <= now_) stuck.push_back(entry.key);
+    const Instant at = StuckAt(*RunAt(entry.key.run), entry.key.task);
+    if (at <= now_) {
+      stuck.push_back(entry.key);
+    } else {
+      next = std::min(next, at);
+    }
   }
+  if (next != kNever) ArmStuck(capability, std::max(next, now_ + config_.capability_timeout / kStuckLooks));
   std::sort(stuck.begin(), stuck.end());
   for (const TaskKey key : stuck) {
     Run& run = *RunAt(key.run);
@@ -162,9 +189,9 @@ void Core::WarnUnservable(Run& run, std::vector<std::string>& lines) {
     return;
   }
   absl::flat_hash_map<std::uint32_t, std::pair<std::uint32_t, std::uint32_t>> tasks_of;  // first task, how many
-  for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
-    auto& [first, count] = tasks_of.emplace(run.tasks.capability[task], std::pair(task, 0u)).first->second;
-    ++count;
+  for (const PackedTasks::Shape& shape : run.job->tasks.shapes()) {
+    auto& [first, count] = tasks_of.emplace(run.ClassOf(shape.first), std::pair(shape.first, 0u)).first->second;
+    count += shape.tasks;
   }
   for (const std::uint32_t index : run.classes) {
     const auto it = tasks_of.find(index);
@@ -177,7 +204,7 @@ void Core::WarnUnservable(Run& run, std::vector<std::string>& lines) {
     const CapabilityKey& key = classes_[index].key;
     const std::vector<std::string> nearest = NearestWorkers(key);
     lines.push_back(absl::StrFormat("no known worker could run '%s'%s: it needs %s; known workers: %s",
-                                    run.Spec(first).name, count > 1 ? absl::StrFormat(" and %d more", count - 1) : "",
+                                    run.NameOf(first), count > 1 ? absl::StrFormat(" and %d more", count - 1) : "",
                                     absl::StrJoin(Missing(key.requirements, run.ModuleOf(first), {}), ", "),
                                     absl::StrJoin(nearest, "; ")));
   }

@@ -10,15 +10,15 @@
 
 namespace millrace::sched {
 
-void Core::OnSubmit(PeerId peer, Submit submit) {
+void Core::OnSubmit(PeerId peer, Submit submit, const PreparedJob* prepared) {
   Answer answer;
   answer.request = submit.request;
   JournalPosition after = 0;
-  Accept(submit, answer, after);
+  Accept(submit, prepared, answer, after);
   SendTo(peer, std::move(answer), after);
 }
 
-void Core::Accept(Submit& submit, Answer& answer, JournalPosition& after) {
+void Core::Accept(Submit& submit, const PreparedJob* prepared, Answer& answer, JournalPosition& after) {
   const auto refuse = [&answer](const absl::Status& status) {
     answer.code = static_cast<std::int32_t>(status.code());
     answer.message = TextOf(status);
@@ -32,18 +32,19 @@ void Core::Accept(Submit& submit, Answer& answer, JournalPosition& after) {
       return;
     }
   }
-  if (submit.job_digest && submit.job.tasks.empty()) {
+  if (prepared == nullptr && submit.job_digest && submit.job.tasks.empty()) {
     return refuse(InvalidArgument("the job with digest %s is not on the bulk plane", submit.job_digest->Hex()));
   }
-  if (const absl::Status status = CheckJob(submit.job, config_.max_payload); !status.ok()) return refuse(status);
-  absl::StatusOr<JobGraph> graph = BuildGraph(submit.job);
-  if (!graph.ok()) return refuse(graph.status());
-  graph_ = *std::move(graph);
+  absl::StatusOr<PreparedJob> made;
+  if (prepared == nullptr) {
+    made = PrepareJob(Pack(std::move(submit.job)), config_.max_payload);
+    if (!made.ok()) return refuse(made.status());
+    prepared = &*made;
+  }
+  graph_ = prepared->graph;
   const RunId id{EpochQualified(config_.epoch, next_run_ + 1)};
-  after = Commit(RunAccepted{.run = id,
-                             .token = submit.token,
-                             .submitted_unix_ms = UnixMs(now_),
-                             .job = Shared<JobSpec>(std::move(submit.job))});
+  after =
+      Commit(RunAccepted{.run = id, .token = submit.token, .submitted_unix_ms = UnixMs(now_), .job = prepared->job});
   Run& run = *FindRun(id);
   Activate(run);
   std::size_t workers = session_index_.size();
@@ -134,12 +135,12 @@ absl::StatusOr<const Run*> Core::WantedRun(RunId id) const {
 
 absl::StatusOr<std::uint32_t> Core::WantedTask(const Run& run, std::string_view name) const {
   for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
-    if (run.Spec(task).name == name) return task;
+    if (run.NameOf(task) == name) return task;
   }
   constexpr std::uint32_t kCompared = 10'000;
   std::vector<std::string> names;
   for (std::uint32_t task = 0; task < std::min(run.tasks.size(), kCompared); ++task) {
-    names.push_back(run.Spec(task).name);
+    names.emplace_back(run.NameOf(task));
   }
   return NotFound("run %s has no task '%s'%s", RunName(run.id), name, DidYouMean(name, names));
 }

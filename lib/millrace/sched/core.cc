@@ -85,7 +85,7 @@ void Core::OnHeard(Heard heard) {
     return;
   }
   std::visit(
-      [this, peer](auto& m) {
+      [this, peer, prepared = heard.prepared.get()](auto& m) {
         using M = std::decay_t<decltype(m)>;
         if constexpr (std::is_same_v<M, Hello>) {
           OnHello(peer, std::move(m));
@@ -109,7 +109,7 @@ void Core::OnHeard(Heard heard) {
             ++protocol_errors_;
             return Refuse(peer, RefusalCode::kNotAllowed, "a worker's connection cannot submit, query or command");
           }
-          if constexpr (std::is_same_v<M, Submit>) OnSubmit(peer, std::move(m));
+          if constexpr (std::is_same_v<M, Submit>) OnSubmit(peer, std::move(m), prepared);
           if constexpr (std::is_same_v<M, Query>) OnQuery(peer, m);
           if constexpr (std::is_same_v<M, Command>) OnCommand(peer, m);
         } else {
@@ -253,12 +253,7 @@ Instant Core::DueOf(const Timer& timer) const {
       const auto it = run->wake.find(timer.b);
       return it == run->wake.end() ? kNever : it->second;
     }
-    case TimerKind::kTaskStuck: run = RunAt(timer.a); return run == nullptr ? kNever : StuckAt(*run, timer.b);
-    case TimerKind::kClassStuck: {
-      const Capability& capability = classes_[timer.a];
-      if (capability.users == 0 || capability.servers > 0 || capability.queued == 0) return kNever;
-      return capability.unservable_since + config_.capability_timeout;
-    }
+    case TimerKind::kClassStuck: return classes_[timer.a].stuck_at == timer.at ? timer.at : kNever;
     case TimerKind::kAnnounce:
       run = RunAt(timer.a);
       return run == nullptr || run->announce_at != timer.at ? kNever : timer.at;
@@ -307,7 +302,6 @@ void Core::Fire(const Timer& timer) {
       SetPhase(run, timer.b, Phase::kPending);
       return ListPending(run, timer.b);
     }
-    case TimerKind::kTaskStuck: return FailStuck(*RunAt(timer.a), timer.b);
     case TimerKind::kClassStuck: return FailStuckClass(timer.a);
     case TimerKind::kAnnounce: return;  // the step ends with AnnounceRuns
     case TimerKind::kRetire: return RetireRun(timer.a);

@@ -34,7 +34,8 @@ class Core {
 
   // core.cc
   void Step(Instant now, Event event, Actions& actions);
-  Instant NextWake() const { return started_ ? timers_.Next() : Instant{}; }
+  // Now, when the step has left something to be done.
+  Instant NextWake() const { return !started_ ? Instant{} : unsettled_.empty() ? timers_.Next() : now_; }
   // apply.cc. `at`: the record's position, 0 when it is replayed.
   void Apply(const Record& record, JournalPosition at);
   void Announce(Planes planes) { config_.planes = std::move(planes); }
@@ -127,7 +128,8 @@ class Core {
 
   // ---- settle.cc: what follows from what has ended ----
   void Settle();
-  void SettleRun(Run& run);
+  bool SettleRun(Run& run);
+  bool LookAtRoots(Run& run, std::uint64_t& budget);
   void Look(Run& run, std::uint32_t task);
   void Sweep(Run& run);
   void EndDoomed(Run& run, std::uint32_t task);
@@ -151,6 +153,7 @@ class Core {
   Instant StuckAt(const Run& run, std::uint32_t task) const;
   void FailStuck(Run& run, std::uint32_t task);
   void FailStuckClass(std::uint32_t capability);
+  void ArmStuck(std::uint32_t capability, Instant at);
   std::vector<std::string> NearestWorkers(const CapabilityKey& key) const;
   void WarnUnservable(Run& run, std::vector<std::string>& lines);
 
@@ -241,12 +244,12 @@ class Core {
   void ForgetDatum(TaskKey key);
 
   // ---- clients.cc, queries.cc ----
-  void OnSubmit(PeerId peer, Submit submit);
+  void OnSubmit(PeerId peer, Submit submit, const PreparedJob* prepared);
   void OnCommand(PeerId peer, const Command& command);
   void OnQuery(PeerId peer, const Query& query);
   bool AwaitsEnd(PeerId peer, const Query& query);
   void AnswerWaiters(Run& run);
-  void Accept(Submit& submit, Answer& answer, JournalPosition& after);
+  void Accept(Submit& submit, const PreparedJob* prepared, Answer& answer, JournalPosition& after);
   absl::Status Cancel_(const Command& command, Answer& answer, JournalPosition& after);
   absl::Status DrainWorker(const std::string& name, const std::string& reason);
   void DrainSession(Session& session, const std::string& reason);
@@ -288,9 +291,9 @@ class Core {
   Instant start_{};
   Instant now_{};
   Actions* actions_ = nullptr;
-  JournalPosition position_ = 0;   // of the newest Append
-  JournalPosition at_ = 0;         // of the record being applied
-  std::optional<JobGraph> graph_;  // of the job that is accepted now
+  JournalPosition position_ = 0;           // of the newest Append
+  JournalPosition at_ = 0;                 // of the record being applied
+  std::shared_ptr<const JobGraph> graph_;  // of the job that is accepted now
   // Of the report being taken: its plain successes so far, in their order, which are committed together.
   TasksSucceeded successes_;
 

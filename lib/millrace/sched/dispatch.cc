@@ -203,7 +203,7 @@ void Core::TakeFor(const Session& idle, const std::vector<std::uint32_t>& loaded
          at = attempts_[at].previous) {
       const Attempt& attempt = attempts_[at];
       if (room.cpus <= 0) return;
-      const std::uint32_t capability = RunAt(attempt.task.run)->tasks.capability[attempt.task.task];
+      const std::uint32_t capability = RunAt(attempt.task.run)->ClassOf(attempt.task.task);
       const Room& need = classes_[capability].need;
       if (attempt.taking_back) {
         // Already on its way to somebody who idles, perhaps to this one.

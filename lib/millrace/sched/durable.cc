@@ -52,7 +52,7 @@ absl::Status Core::CheckSameRun(const Run& run, const Core& other, const Run& tw
   if (run.results != twin.results) return Internal("its results differ");
   for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
     const absl::Status status = CheckSameTask(run, other, twin, task);
-    if (!status.ok()) return Annotate(status, run.Spec(task).name);
+    if (!status.ok()) return Annotate(status, run.NameOf(task));
   }
   return absl::OkStatus();
 }
@@ -65,7 +65,7 @@ absl::Status Core::CheckSameTask(const Run& run, const Core& other, const Run& t
   if (WorkerOf(run, task) != other.WorkerOf(twin, task)) return Internal("its worker differs");
   if ((a.flags[task] & kDurableFlags) != (b.flags[task] & kDurableFlags)) return Internal("its flags differ");
   if (a.crashes[task] != b.crashes[task]) return Internal("%d crashes, replayed %d", a.crashes[task], b.crashes[task]);
-  if (a.unmet[task] != b.unmet[task] || a.open_dependants[task] != b.open_dependants[task]) {
+  if (a.met[task] != b.met[task] || a.ended_dependants[task] != b.ended_dependants[task]) {
     return Internal("what it waits for, or what waits for it, differs");
   }
   if (a.tries[task] != b.tries[task]) return Internal("try %d, replayed %d", a.tries[task], b.tries[task]);

@@ -17,6 +17,7 @@
 #include "millrace/model/caller.h"
 #include "millrace/model/message.h"
 #include "millrace/model/record.h"
+#include "millrace/sched/job_graph.h"
 
 namespace millrace::sched {
 
@@ -40,6 +41,7 @@ struct Config {
   std::uint32_t prefetch_limit = 1024;              // attempts held by one worker beyond those it can run, at most
   Duration run_retention = std::chrono::hours(24);  // ended runs are kept for queries this long, and
   std::uint32_t runs_kept = 1000;                   // this many of them
+  std::uint32_t roots_at_once = 10'000;  // tasks without dependencies that a step looks at, so that none takes long
   std::uint64_t identity = 0;  // of the data that the attempts' ids are counted in (store/epoch.h); 0 = not known
 };
 
@@ -59,6 +61,8 @@ struct Heard {
   bool on_heartbeat_channel = false;
   // Who says it, as its key proves. Null: keys are not in use, or it is of this process; then everything is allowed.
   std::shared_ptr<const Caller> caller = {};
+  // Of a Submit by digest: the job that the shell has fetched, by PrepareJob.
+  std::shared_ptr<const PreparedJob> prepared = {};
 };
 // The transport says that this connection is gone. Told at most once per peer; no message of it follows.
 // `process_dead`: the shell has proof that the process behind it has ended (same host, its pid is gone); without proof

@@ -85,7 +85,7 @@ absl::StatusOr<std::vector<std::string>> Core::Explain(RunId id, std::string_vie
 
 void Core::ExplainWaiting(const Run& run, std::uint32_t task, std::vector<std::string>& lines) const {
   std::size_t more = 0;
-  for (const Dependency& need : run.Spec(task).needs) {
+  for (const Dependency need : run.NeedsOf(task)) {
     if (run.tasks.phase[need.task] == Phase::kEnded) continue;
     if (lines.size() >= kNeedsNamed) {
       ++more;
@@ -95,7 +95,7 @@ void Core::ExplainWaiting(const Run& run, std::uint32_t task, std::vector<std::s
     if (run.tasks.attempt[need.task] != kNone) {
       where = absl::StrFormat(" on worker %s", names_[run.tasks.worker[need.task]].name);
     }
-    lines.push_back(absl::StrFormat("waits for '%s', which %s%s", run.Spec(need.task).name,
+    lines.push_back(absl::StrFormat("waits for '%s', which %s%s", run.NameOf(need.task),
                                     NameOf(run.tasks.phase[need.task]), where));
   }
   if (more > 0) lines.push_back(absl::StrFormat("and for %d more", more));
@@ -112,7 +112,7 @@ void Core::ExplainQueued(const Run& run, std::uint32_t task, Instant now, std::v
     return;
   }
   const ReadyEntry own{
-      .priority = run.PolicyOf(task).priority, .below = run.graph.below[task], .key = {.run = run.slot, .task = task}};
+      .priority = run.PolicyOf(task).priority, .below = run.BelowOf(task), .key = {.run = run.slot, .task = task}};
   std::uint32_t ahead = 0;
   for (const ReadyEntry& entry : capability.queue.entries()) {
     const Run* other = RunAt(entry.key.run);

@@ -41,7 +41,7 @@ void Core::Detach(std::uint32_t index) {
   if (attempt.prefetched) {
     MarkWaiting(session, index, false);
   } else {
-    session.room.Give(classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need);
+    session.room.Give(classes_[RunAt(attempt.task.run)->ClassOf(attempt.task.task)].need);
     session.long_cpus -= LongCpusOf(attempt);
   }
   (attempt.previous == kNone ? session.first : attempts_[attempt.previous].next) = attempt.next;
@@ -74,7 +74,7 @@ void Core::Promote(Session& session) {
   while (session.first_waiting != kNone) {
     const std::uint32_t index = session.first_waiting;
     const Attempt& attempt = attempts_[index];
-    const Room& need = classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need;
+    const Room& need = classes_[RunAt(attempt.task.run)->ClassOf(attempt.task.task)].need;
     if (!session.room.Fits(need)) return;
     session.room.Take(need);
     session.long_cpus += LongCpusOf(attempt);
@@ -112,7 +112,7 @@ void Core::Touch(Session& session) {
 
 std::int64_t Core::LongCpusOf(const Attempt& attempt) const {
   if (!IsLong(attempt.task)) return 0;
-  return classes_[RunAt(attempt.task.run)->tasks.capability[attempt.task.task]].need.cpus;
+  return classes_[RunAt(attempt.task.run)->ClassOf(attempt.task.task)].need.cpus;
 }
 
 std::uint32_t Core::TargetOf(const Session& session) const {

@@ -89,7 +89,7 @@ absl::Status Core::CheckBounds() const {
   }
   for (const auto& [key, holders] : data_holders_) {
     const Run* run = RunAt(key.run);
-    if (run == nullptr || run->tasks.open_dependants[key.task] == 0) return Internal("a result is held for nobody");
+    if (run == nullptr || run->OpenDependants(key.task) == 0) return Internal("a result is held for nobody");
     if (holders.empty()) return Internal("a result is held by nobody");
   }
   // An attempt that nobody holds is one that its worker may still claim.
@@ -132,7 +132,7 @@ absl::Status Core::CheckRun(const Run& run) const {
     }
     ignored += run.tasks.Has(task, TaskFlag::kIgnored) ? 1 : 0;
     if (const absl::Status status = CheckTask(run, task); !status.ok()) {
-      return Annotate(status, RunName(run.id) + " " + run.Spec(task).name);
+      return Annotate(status, absl::StrFormat("%s %s", RunName(run.id), run.NameOf(task)));
     }
   }
   if (phases != run.by_phase) return Internal("run %s: the phases are miscounted", RunName(run.id));
@@ -141,6 +141,9 @@ absl::Status Core::CheckRun(const Run& run) const {
     return Internal("run %s: ignored or open are miscounted", RunName(run.id));
   if (HasEnded(run.state) != (open == 0))
     return Internal("run %s: %d tasks are open, state disagrees", RunName(run.id), open);
+  if (run.open > 0 && !run.unsettled && run.next_root < run.tasks.size()) {
+    return Internal("run %s: nobody looks at task %d", RunName(run.id), run.next_root);
+  }
   if (!run.pending.empty()) return Internal("run %s: tasks are pending after the step", RunName(run.id));
   if (run.state == RunState::kSucceeded) {
     const std::uint32_t good = run.Of(Outcome::kSucceeded) + run.Of(Outcome::kCached) + run.Of(Outcome::kSkipped);
@@ -154,20 +157,21 @@ absl::Status Core::CheckTask(const Run& run, std::uint32_t task) const {
   const TaskTable& tasks = run.tasks;
   const Phase phase = tasks.phase[task];
   std::uint32_t unmet = 0;
-  for (const Dependency& need : run.Spec(task).needs) {
+  for (const Dependency need : run.NeedsOf(task)) {
     const bool ended = tasks.phase[need.task] == Phase::kEnded;
     unmet += ended ? 0 : 1;
     const bool required = need.kind == DependencyKind::kRequired && !run.PolicyOf(task).always_run;
     const bool good = IsGood(tasks.outcome[need.task]) || tasks.Has(need.task, TaskFlag::kIgnored);
     const bool ran = phase == Phase::kAssigned || phase == Phase::kRunning || IsGood(tasks.outcome[task]);
-    if (ran && !ended) return Internal("runs before '%s' has ended", run.Spec(need.task).name);
-    if (ran && required && !good) return Internal("runs although '%s' did not succeed", run.Spec(need.task).name);
+    if (ran && !ended) return Internal("runs before '%s' has ended", run.NameOf(need.task));
+    if (ran && required && !good) return Internal("runs although '%s' did not succeed", run.NameOf(need.task));
   }
   std::uint32_t open = 0;
-  for (const Edge edge : run.graph.Dependants(task)) open += tasks.phase[edge.target()] == Phase::kEnded ? 0 : 1;
-  if (unmet != tasks.unmet[task]) return Internal("%d dependencies are unmet, counted %d", unmet, tasks.unmet[task]);
-  if (open != tasks.open_dependants[task]) return Internal("%d dependants are open", open);
-  if ((phase == Phase::kWaiting) != (unmet > 0) && phase != Phase::kEnded) {
+  for (const Edge edge : run.Dependants(task)) open += tasks.phase[edge.target()] == Phase::kEnded ? 0 : 1;
+  if (unmet != run.Unmet(task)) return Internal("%d dependencies are unmet, counted %d", unmet, run.Unmet(task));
+  if (open != run.OpenDependants(task)) return Internal("%d dependants are open", open);
+  const bool waits = unmet > 0 || (phase == Phase::kWaiting && task >= run.next_root && run.NeedsOf(task).empty());
+  if ((phase == Phase::kWaiting) != waits && phase != Phase::kEnded) {
     return Internal("phase %d with %d unmet dependencies", static_cast<int>(phase), unmet);
   }
   if (phase == Phase::kPending) return Internal("is pending after the step");
@@ -203,7 +207,7 @@ absl::Status Core::CheckSession(const Session& session) const {
       }
     } else {
       if (prefetched > 0) return Internal("%s: one that runs stands behind one that waits", session.name);
-      room.Take(classes_[run.tasks.capability[attempt.task.task]].need);
+      room.Take(classes_[run.ClassOf(attempt.task.task)].need);
       long_cpus += LongCpusOf(attempt);
     }
     if (attempt.order != 0 && attempt.order != kUnsent && attempt.order > session.orders_sent) {
@@ -246,7 +250,7 @@ absl::Status Core::CheckQueues() const {
       if (!IsQueuedIn(entry.key, index)) continue;
       ++live;
       if (++entries[entry.key] > 1) {
-        return Internal("'%s' is queued twice", RunAt(entry.key.run)->Spec(entry.key.task).name);
+        return Internal("'%s' is queued twice", RunAt(entry.key.run)->NameOf(entry.key.task));
       }
     }
     if (capability.queue.entries().size() > MostEntries(capability)) {
@@ -255,6 +259,10 @@ absl::Status Core::CheckQueues() const {
     if (live != capability.queued)
       return Internal("class %d has %d queued, counted %d", index, live, capability.queued);
     if ((live > 0) != active_.contains(index)) return Internal("class %d: active disagrees", index);
+    if ((capability.stuck_at != kNever) != (live > 0 && capability.servers == 0)) {
+      return Internal("class %d: %d tasks are queued, %d workers can run them, its timer disagrees", index, live,
+                      capability.servers);
+    }
     std::uint32_t servers = 0;
     for (const auto& session : sessions_) {
       servers += session != nullptr && session->Serving() && session->Serves(index) ? 1 : 0;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "absl/container/flat_hash_map.h"
+#include <bit>
+
+#include "absl/hash/hash.h"
+#include "millrace/base/column.h"
 #include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/base/text.h"
@@ -10,13 +13,13 @@
 namespace millrace::sched {
 namespace {
 
-absl::Status CheckSizes(const JobSpec& job) {
+absl::Status CheckSizes(const PackedJob& job) {
   if (job.tasks.empty()) return InvalidArgument("the pipeline '%s' has no tasks", job.name);
   JobCounts counts{.tasks = job.tasks.size(),
                    .modules = job.modules.size(),
                    .requirements = job.requirements.size(),
-                   .policies = job.policies.size()};
-  for (const TaskSpec& task : job.tasks) counts.dependencies += task.needs.size();
+                   .policies = job.policies.size(),
+                   .dependencies = job.tasks.needs()};
   MILLRACE_RETURN_IF_ERROR(CheckCounts(counts));
   if (job.name.size() > kMaxName) {
     return InvalidArgument("the pipeline's name has %d bytes; at most %d are allowed", job.name.size(), kMaxName);
@@ -82,47 +85,81 @@ absl::Status CheckPolicy(const Policy& policy) {
   return CheckSecrets(policy.secrets);
 }
 
-absl::Status CheckTask(const JobSpec& job, std::uint32_t index, std::uint64_t max_payload) {
-  const TaskSpec& task = job.tasks[index];
-  if (task.name.empty()) return InvalidArgument("task %d has no name", index);
-  if (task.name.size() > kMaxName) {
-    return InvalidArgument("the name of task %d has %d bytes; at most %d are allowed", index, task.name.size(),
-                           kMaxName);
+// What tasks of one shape have in common.
+absl::Status CheckShape(const PackedJob& job, const PackedTasks::Shape& shape) {
+  const struct {
+    const char* what;
+    std::uint32_t index;
+    std::size_t size;
+  } rows[] = {{"module", shape.module, job.modules.size()},
+              {"requirements", shape.requirements, job.requirements.size()},
+              {"policy", shape.policy, job.policies.size()}};
+  for (const auto& row : rows) {
+    if (row.index < row.size) continue;
+    return InvalidArgument("task '%s' names %s %d of %d", Beginning(job.tasks.NameOf(shape.first), kMaxName), row.what,
+                           row.index, row.size);
   }
-  if (task.module >= job.modules.size()) {
-    return InvalidArgument("task '%s' names module %d of %d", task.name, task.module, job.modules.size());
+  return absl::OkStatus();
+}
+
+absl::Status CheckNeeds(const PackedJob& job, std::uint32_t index) {
+  const PackedTasks::Needs needs = job.tasks.NeedsOf(index);
+  if (needs.size() > kMaxNeeds) {
+    return Error(absl::StatusCode::kResourceExhausted, "task '%s' needs %d others; at most %d are allowed",
+                 job.tasks.NameOf(index), needs.size(), kMaxNeeds);
   }
-  if (task.requirements >= job.requirements.size()) {
-    return InvalidArgument("task '%s' names requirements %d of %d", task.name, task.requirements,
-                           job.requirements.size());
+  for (const Dependency need : needs) {
+    if (need.task >= job.tasks.size()) {
+      return InvalidArgument("task '%s' needs task number %d, but there are only %d", job.tasks.NameOf(index),
+                             need.task, job.tasks.size());
+    }
+    if (need.task == index) return InvalidArgument("task '%s' needs itself", job.tasks.NameOf(index));
+    if (need.kind > DependencyKind::kOptional) {
+      return InvalidArgument("task '%s' has an unknown kind of dependency", job.tasks.NameOf(index));
+    }
   }
-  if (task.policy >= job.policies.size()) {
-    return InvalidArgument("task '%s' names policy %d of %d", task.name, task.policy, job.policies.size());
+  return absl::OkStatus();
+}
+
+absl::Status CheckTask(const PackedJob& job, std::uint32_t index, std::uint64_t max_payload) {
+  const std::string_view name = job.tasks.NameOf(index);
+  if (name.empty()) return InvalidArgument("task %d has no name", index);
+  if (name.size() > kMaxName) {
+    return InvalidArgument("the name of task %d has %d bytes; at most %d are allowed", index, name.size(), kMaxName);
   }
-  if (task.inputs.size() > max_payload) {
+  if (const std::size_t bytes = job.tasks.InputsOf(index).size(); bytes > max_payload) {
     return Error(absl::StatusCode::kResourceExhausted, "the inputs of task '%s' have %d bytes; at most %d are allowed",
-                 task.name, task.inputs.size(), max_payload);
-  }
-  if (task.needs.size() > kMaxNeeds) {
-    return Error(absl::StatusCode::kResourceExhausted, "task '%s' needs %d others; at most %d are allowed", task.name,
-                 task.needs.size(), kMaxNeeds);
+                 name, bytes, max_payload);
   }
   std::size_t environment = 0;
-  for (const auto& [name, value] : task.env) environment += name.size() + value.size();
+  for (const auto& [variable, value] : job.tasks.EnvOf(index)) environment += variable.size() + value.size();
   if (environment > kMaxEnvironment) {
     return Error(absl::StatusCode::kResourceExhausted,
-                 "the environment of task '%s' has %d bytes; at most %d are allowed", task.name, environment,
+                 "the environment of task '%s' has %d bytes; at most %d are allowed", name, environment,
                  kMaxEnvironment);
   }
-  for (const Dependency& need : task.needs) {
-    if (need.task >= job.tasks.size()) {
-      return InvalidArgument("task '%s' needs task number %d, but there are only %d", task.name, need.task,
-                             job.tasks.size());
+  return CheckNeeds(job, index);
+}
+
+// A table of the names' hashes by open addressing: one look into memory for each of millions of names, most of the
+// time.
+absl::Status CheckNames(const PackedTasks& tasks) {
+  struct Entry {
+    std::uint32_t hash;
+    std::uint32_t task_and_one;  // 0 = free
+  };
+  const std::size_t mask = std::bit_ceil(2 * tasks.size() + 1) - 1;
+  ZeroColumn<Entry> table(mask + 1);
+  for (std::uint32_t i = 0; i < tasks.size(); ++i) {
+    const std::size_t hash = absl::HashOf(Av(tasks.NameOf(i)));
+    const auto low = static_cast<std::uint32_t>(hash);
+    std::size_t at = (hash >> 20) & mask;
+    for (; table[at].task_and_one != 0; at = (at + 1) & mask) {
+      const std::uint32_t other = table[at].task_and_one - 1;
+      if (table[at].hash != low || tasks.NameOf(other) != tasks.NameOf(i)) continue;
+      return InvalidArgument("tasks %d and %d are both named '%s'", other, i, tasks.NameOf(i));
     }
-    if (need.task == index) return InvalidArgument("task '%s' needs itself", task.name);
-    if (need.kind > DependencyKind::kOptional) {
-      return InvalidArgument("task '%s' has an unknown kind of dependency", task.name);
-    }
+    table[at] = {low, i + 1};
   }
   return absl::OkStatus();
 }
@@ -147,7 +184,7 @@ absl::Status CheckCounts(const JobCounts& counts) {
   return absl::OkStatus();
 }
 
-absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload) {
+absl::Status CheckJob(const PackedJob& job, std::uint64_t max_payload) {
   MILLRACE_RETURN_IF_ERROR(CheckSizes(job));
   if (job.fail_mode > FailMode::kKeepGoing) return InvalidArgument("the pipeline has an unknown fail mode");
   for (const ModuleSpec& module : job.modules) {
@@ -157,14 +194,9 @@ absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload) {
   }
   for (const Requirements& requirements : job.requirements) MILLRACE_RETURN_IF_ERROR(CheckRequirements(requirements));
   for (const Policy& policy : job.policies) MILLRACE_RETURN_IF_ERROR(CheckPolicy(policy));
-  absl::flat_hash_map<std::string_view, std::uint32_t> names;
-  names.reserve(job.tasks.size());
-  for (std::uint32_t i = 0; i < job.tasks.size(); ++i) {
-    MILLRACE_RETURN_IF_ERROR(CheckTask(job, i, max_payload));
-    const auto [it, fresh] = names.emplace(job.tasks[i].name, i);
-    if (!fresh) return InvalidArgument("tasks %d and %d are both named '%s'", it->second, i, job.tasks[i].name);
-  }
-  return absl::OkStatus();
+  for (std::uint32_t i = 0; i < job.tasks.size(); ++i) MILLRACE_RETURN_IF_ERROR(CheckTask(job, i, max_payload));
+  for (const PackedTasks::Shape& shape : job.tasks.shapes()) MILLRACE_RETURN_IF_ERROR(CheckShape(job, shape));
+  return CheckNames(job.tasks);
 }
 
 }  // namespace millrace::sched

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shape of a submitted job: checked once, then kept as flat columns. Task indexes are those of JobSpec::tasks.
+// The shape of a submitted job: checked once, then kept as flat columns. Task indexes are those of the job.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "millrace/model/job.h"
+#include "millrace/base/shared.h"
+#include "millrace/model/packed_job.h"
 
 namespace millrace::sched {
 
@@ -31,15 +33,22 @@ class Edge {
   std::uint32_t packed_ = 0;
 };
 
+// Of a job without dependencies all columns of tasks and edges are empty.
 struct JobGraph {
   std::vector<std::uint32_t> first_edge;  // of each task into `edges`, and one past the last
   std::vector<Edge> edges;                // to dependants
   std::vector<std::uint32_t> wave;        // 1 + the longest path above
   std::vector<std::uint64_t> below;       // microseconds of the longest path from here on, the task itself counted
+  std::vector<std::uint64_t> weights;     // by policy: what a task adds to its paths, in microseconds
   std::uint32_t waves = 0;
 
   std::span<const Edge> Dependants(std::uint32_t task) const {
+    if (edges.empty()) return {};
     return std::span(edges).subspan(first_edge[task], first_edge[task + 1] - first_edge[task]);
+  }
+  std::uint32_t WaveOf(std::uint32_t task) const { return wave.empty() ? 1 : wave[task]; }
+  std::uint64_t BelowOf(std::uint32_t task, std::uint32_t policy) const {
+    return below.empty() ? weights[policy] : below[task];
   }
 };
 
@@ -57,9 +66,18 @@ absl::Status CheckCounts(const JobCounts& counts);
 // Refuses (InvalidArgument, ResourceExhausted) what must not start: unknown indexes, duplicate names, self references,
 // cycles (naming the whole path), amounts and sizes out of range. `max_payload` bounds the inputs of one task, in
 // bytes.
-absl::Status CheckJob(const JobSpec& job, std::uint64_t max_payload);
+absl::Status CheckJob(const PackedJob& job, std::uint64_t max_payload);
 
 // The graph of a job that CheckJob let through, or the cycle that is in it.
-absl::StatusOr<JobGraph> BuildGraph(const JobSpec& job);
+absl::StatusOr<JobGraph> BuildGraph(const PackedJob& job);
+
+// A job that may start, as the run will hold it. Made beside the scheduler's loop where a job is large, since that
+// takes a while: it depends on nothing but the job.
+struct PreparedJob {
+  Shared<PackedJob> job;
+  std::shared_ptr<const JobGraph> graph;
+};
+// CheckJob and BuildGraph.
+absl::StatusOr<PreparedJob> PrepareJob(PackedJob job, std::uint64_t max_payload);
 
 }  // namespace millrace::sched

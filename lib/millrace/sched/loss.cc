@@ -30,7 +30,7 @@ void Core::EndSession(Session& session, Departure departure, const std::string& 
     const TaskKey key = attempts_[at].task;
     const bool hinted = RunAt(key.run)->tasks.phase[key.task] == Phase::kRunning;
     may_have_run.push_back(hinted || !attempts_[at].prefetched);
-    if (names.size() < kTasksNamed) names.push_back(RunAt(key.run)->Spec(key.task).name);
+    if (names.size() < kTasksNamed) names.emplace_back(RunAt(key.run)->NameOf(key.task));
   }
   if (held.size() > names.size()) names.push_back(absl::StrFormat("and %d more", held.size() - names.size()));
   const bool crash = departure == Departure::kCrash;

@@ -88,9 +88,10 @@ void Core::FlushAssigns(Session& session) {
   for (const std::uint32_t index : session.to_assign) {
     const Run& run = *RunAt(attempts_[index].task.run);
     const std::uint32_t task = attempts_[index].task.task;
-    const TaskSpec& spec = run.Spec(task);
+    const PackedTasks& job = run.job->tasks;
+    const PackedTasks::Shape& shape = job.ShapeOf(task);
     after = std::max(after, run.accepted_at);
-    for (const Dependency& need : spec.needs) {
+    for (const Dependency need : run.NeedsOf(task)) {
       after = std::max(after, run.tasks.ended_at[need.task]);
       const TaskKey key{.run = run.slot, .task = need.task};
       if (!session.data.insert(key).second) continue;
@@ -103,20 +104,21 @@ void Core::FlushAssigns(Session& session) {
     assignment.attempt = attempts_[index].id;
     assignment.task = {run.id, task};
     assignment.try_number = run.tasks.tries[task];
-    assignment.name = spec.name;
+    assignment.name = job.NameOf(task);
     bool made = false;
-    assignment.module = modules.Of(run.slot, spec.module, &made);
+    assignment.module = modules.Of(run.slot, shape.module, &made);
     if (made) message.modules.push_back(run.ModuleOf(task));
-    assignment.policy = policies.Of(run.slot, spec.policy, &made);
+    assignment.policy = policies.Of(run.slot, shape.policy, &made);
     if (made) {
       message.policies.push_back(run.PolicyOf(task));
       Duration& timeout = message.policies.back().timeout;
       if (timeout == Duration::zero()) timeout = config_.execution_timeout;
     }
     assignment.cpus = run.RequirementsOf(task).cpus;
-    assignment.inputs = {.bytes = spec.inputs, .digest = {}, .size = spec.inputs.size()};
-    assignment.env = spec.env;
-    for (const Dependency& need : spec.needs) {
+    assignment.inputs.bytes = job.SharedInputsOf(task);
+    assignment.inputs.size = assignment.inputs.bytes.size();
+    assignment.env = job.EnvOf(task);
+    for (const Dependency need : run.NeedsOf(task)) {
       assignment.needs.push_back({.task = need.task, .parameter = need.parameter});
     }
     attempts_[index].order = session.orders_sent + 1;

@@ -126,10 +126,12 @@ void Core::AnswerRuns(const Query& query, Answer& answer) const {
 // The rows with the oldest changes after `since`, so that asking from `next` again and again brings all of them.
 void Core::AnswerTasks(const Run& run, const Query& query, Answer& answer) const {
   const std::uint32_t rows = RowsOf(query);
-  const auto older = [&run](std::uint32_t a, std::uint32_t b) { return run.tasks.changed[a] < run.tasks.changed[b]; };
+  const auto older = [&run](std::uint32_t a, std::uint32_t b) {
+    return run.tasks.ChangedOf(a) < run.tasks.ChangedOf(b);
+  };
   std::vector<std::uint32_t> chosen;  // a heap with the newest of the chosen on top
   for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
-    if (run.tasks.changed[task] <= query.since) continue;
+    if (run.tasks.ChangedOf(task) <= query.since) continue;
     if (chosen.size() == rows) {
       answer.more = true;
       if (!older(task, chosen.front())) continue;

@@ -146,7 +146,8 @@ void Core::TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report
   if (it == run.cache_key.end()) return;
   CommitSuccesses();
   actions_->push_back(
-      {.after = position_, .body = Remember{.key = it->second, .task = run.Spec(task).name, .result = report.result}});
+      {.after = position_,
+       .body = Remember{.key = it->second, .task = std::string(run.NameOf(task)), .result = report.result}});
   run.cache_key.erase(it);
 }
 

@@ -4,7 +4,10 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -12,7 +15,7 @@
 #include "millrace/base/ids.h"
 #include "millrace/base/shared.h"
 #include "millrace/base/time.h"
-#include "millrace/model/job.h"
+#include "millrace/model/packed_job.h"
 #include "millrace/model/view.h"
 #include "millrace/sched/job_graph.h"
 #include "millrace/sched/task_table.h"
@@ -36,8 +39,8 @@ struct Waiter {
 struct Run {
   RunId id;
   std::uint32_t slot = kNone;
-  Shared<JobSpec> job;
-  JobGraph graph;
+  Shared<PackedJob> job;
+  std::shared_ptr<const JobGraph> graph;
   TaskTable tasks;
   std::uint64_t token = 0;
   std::int64_t submitted_unix_ms = 0;
@@ -60,11 +63,13 @@ struct Run {
   std::array<std::uint32_t, kPhases> by_phase{};
   std::array<std::uint32_t, kOutcomes> by_outcome{};
   std::uint32_t ignored = 0;
-  std::vector<std::uint32_t> pending;  // tasks to look at before the step ends
-  bool unsettled = false;              // on the list of runs with something pending
-  bool swept = false;                  // what had not started when it failed or was cancelled has been ended
-  bool active = false;                 // its classes are held
-  std::vector<std::uint32_t> classes;  // those it holds
+  std::vector<std::uint32_t> pending;   // tasks to look at before the step ends
+  bool unsettled = false;               // on the list of runs with something pending
+  std::uint32_t next_root = 0;          // the first task that was not looked at for its having no dependencies
+  bool swept = false;                   // what had not started when it failed or was cancelled has been ended
+  bool active = false;                  // its classes are held
+  std::vector<std::uint32_t> classes;   // those it holds
+  std::vector<std::uint32_t> class_of;  // by shape of its tasks; kNone where none of these was open
   absl::flat_hash_map<std::uint32_t, Instant> wake;      // of tasks backing off or recalling
   absl::flat_hash_map<std::uint32_t, Digest> cache_key;  // to remember their results under
   std::uint64_t changed = 0;
@@ -78,12 +83,22 @@ struct Run {
   std::vector<std::string> warnings;
   std::vector<Waiter> waiters;  // for its end
 
-  const TaskSpec& Spec(std::uint32_t task) const { return job->tasks[task]; }
-  const Policy& PolicyOf(std::uint32_t task) const { return job->policies[job->tasks[task].policy]; }
-  const ModuleSpec& ModuleOf(std::uint32_t task) const { return job->modules[job->tasks[task].module]; }
-  const Requirements& RequirementsOf(std::uint32_t task) const {
-    return job->requirements[job->tasks[task].requirements];
+  std::string_view NameOf(std::uint32_t task) const { return job->tasks.NameOf(task); }
+  PackedTasks::Needs NeedsOf(std::uint32_t task) const { return job->tasks.NeedsOf(task); }
+  const Policy& PolicyOf(std::uint32_t task) const { return job->PolicyOf(task); }
+  const ModuleSpec& ModuleOf(std::uint32_t task) const { return job->ModuleOf(task); }
+  const Requirements& RequirementsOf(std::uint32_t task) const { return job->RequirementsOf(task); }
+  std::uint64_t BelowOf(std::uint32_t task) const { return graph->BelowOf(task, job->tasks.ShapeOf(task).policy); }
+  std::span<const Edge> Dependants(std::uint32_t task) const { return graph->Dependants(task); }
+  // Dependencies and dependants that have not ended.
+  std::uint32_t Unmet(std::uint32_t task) const {
+    return static_cast<std::uint32_t>(NeedsOf(task).size()) - tasks.met[task];
   }
+  std::uint32_t OpenDependants(std::uint32_t task) const {
+    return static_cast<std::uint32_t>(Dependants(task).size()) - tasks.ended_dependants[task];
+  }
+  // Its capability class, once the run is active.
+  std::uint32_t ClassOf(std::uint32_t task) const { return class_of[job->tasks.ShapeIndexOf(task)]; }
   // Nothing but always_run tasks starts any more.
   bool Stopping() const { return cancelled || (failed && job->fail_mode == FailMode::kFailFast); }
   std::uint32_t Of(Phase phase) const { return by_phase[static_cast<std::size_t>(phase)]; }

@@ -11,26 +11,48 @@ namespace millrace::sched {
 namespace {
 
 constexpr Duration kCacheWait = std::chrono::seconds(5);
+constexpr std::uint64_t kRootCost = 16;  // to look at a task that is ready, by what it costs to pass over another
 
 }  // namespace
 
 void Core::Settle() {
+  std::vector<std::uint32_t> more;
   for (std::size_t i = 0; i < unsettled_.size(); ++i) {
     Run* run = RunAt(unsettled_[i]);
-    if (run != nullptr) SettleRun(*run);
+    if (run != nullptr && SettleRun(*run)) more.push_back(run->slot);
   }
-  unsettled_.clear();
+  unsettled_ = std::move(more);
 }
 
-void Core::SettleRun(Run& run) {
+// True: there is more to look at, in the next step.
+bool Core::SettleRun(Run& run) {
+  std::uint64_t budget = std::uint64_t{config_.roots_at_once} * kRootCost;
   while (true) {
     for (std::size_t i = 0; i < run.pending.size(); ++i) Look(run, run.pending[i]);
     run.pending.clear();
-    if (!run.Stopping() || run.swept || HasEnded(run.state)) break;
-    Sweep(run);
+    if (run.Stopping() && !run.swept && !HasEnded(run.state)) {
+      Sweep(run);
+    } else if (!LookAtRoots(run, budget)) {
+      break;
+    }
   }
-  run.unsettled = false;
+  const bool more = run.open > 0 && run.next_root < run.tasks.size();
+  run.unsettled = more;
   if (run.open == 0 && !HasEnded(run.state)) FinishRun(run);
+  return more;
+}
+
+// Goes on through a new job for what waits for nothing, as far as the budget reaches. True: something is pending.
+bool Core::LookAtRoots(Run& run, std::uint64_t& budget) {
+  for (; run.next_root < run.tasks.size() && budget >= kRootCost; ++run.next_root) {
+    const std::uint32_t task = run.next_root;
+    const bool root = run.tasks.phase[task] == Phase::kWaiting && run.NeedsOf(task).empty();
+    budget -= root ? kRootCost : 1;
+    if (!root) continue;
+    SetPhase(run, task, Phase::kPending);
+    Look(run, task);
+  }
+  return !run.pending.empty();
 }
 
 // A task of the pending list: ends it if it can never run, else brings it one step closer to a worker.
@@ -56,7 +78,7 @@ void Core::Look(Run& run, std::uint32_t task) {
 
 void Core::Enqueue(Run& run, std::uint32_t task) {
   TaskTable& tasks = run.tasks;
-  std::uint32_t index = tasks.capability[task];
+  std::uint32_t index = run.ClassOf(task);
   const bool solo = tasks.Has(task, TaskFlag::kSuspect);
   if (solo) {
     if (classes_[index].solo_twin == kNone) {
@@ -71,14 +93,11 @@ void Core::Enqueue(Run& run, std::uint32_t task) {
   tasks.Set(task, TaskFlag::kInSolo, solo);
   tasks.ready[task] = now_ - run.submitted;
   Capability& capability = classes_[index];
-  capability.queue.Push({.priority = run.PolicyOf(task).priority,
-                         .below = run.graph.below[task],
-                         .key = {.run = run.slot, .task = task}});
+  capability.queue.Push(
+      {.priority = run.PolicyOf(task).priority, .below = run.BelowOf(task), .key = {.run = run.slot, .task = task}});
   if (++capability.queued == 1) active_.insert(index);
   capability.blocked = capability.prefetch_blocked = false;
-  if (capability.servers == 0) {
-    timers_.Push({.at = StuckAt(run, task), .kind = TimerKind::kTaskStuck, .a = run.slot, .b = task});
-  }
+  if (capability.servers == 0) ArmStuck(index, StuckAt(run, task));
 }
 
 void Core::AskCache(Run& run, std::uint32_t task) {
@@ -89,10 +108,10 @@ void Core::AskCache(Run& run, std::uint32_t task) {
   timers_.Push({.at = until, .kind = TimerKind::kTask, .a = run.slot, .b = task});
   Recall recall{.task = {run.id, task},
                 .module = run.ModuleOf(task),
-                .inputs = run.Spec(task).inputs,
-                .env = CacheEnvironment(run.Spec(task).env, run.PolicyOf(task).secrets),
+                .inputs = run.job->tasks.SharedInputsOf(task),
+                .env = CacheEnvironment(run.job->tasks.EnvOf(task), run.PolicyOf(task).secrets),
                 .data = {}};
-  for (const Dependency& need : run.Spec(task).needs) recall.data.push_back(DatumOf(run, need.task));
+  for (const Dependency need : run.NeedsOf(task)) recall.data.push_back(DatumOf(run, need.task));
   actions_->push_back({.after = 0, .body = std::move(recall)});
 }
 
@@ -122,10 +141,11 @@ void Core::OnRecalled(const Recalled& event) {
 Datum Core::DatumOf(const Run& run, std::uint32_t task) const {
   Datum datum;
   datum.task = {run.id, task};
-  datum.name = run.Spec(task).name;
+  datum.name = run.NameOf(task);
   datum.module = run.ModuleOf(task).name;
   datum.outcome = run.tasks.outcome[task];
-  datum.inputs = {.bytes = run.Spec(task).inputs, .digest = {}, .size = run.Spec(task).inputs.size()};
+  datum.inputs.bytes = run.job->tasks.SharedInputsOf(task);
+  datum.inputs.size = datum.inputs.bytes.size();
   if (const auto it = run.results.find(task); it != run.results.end()) datum.result = it->second;
   if (const Story* story = run.StoryOf(task); story != nullptr && !IsGood(datum.outcome)) {
     datum.failure = story->failure;
@@ -175,12 +195,12 @@ void Core::EndDoomed(Run& run, std::uint32_t task) {
   std::string why;
   if (story != nullptr) why = skipped ? story->reason : story->failure.message;
   if (!why.empty()) why = ": " + why;
-  const std::string& name = run.Spec(direct).name;
+  const std::string_view name = run.NameOf(direct);
   std::string reason;
   if (root == direct) {
     reason = absl::StrFormat("needs '%s', which %s%s", name, skipped ? "was skipped" : "failed", why);
   } else {
-    reason = absl::StrFormat("needs '%s', which did not run because '%s' %s%s", name, run.Spec(root).name,
+    reason = absl::StrFormat("needs '%s', which did not run because '%s' %s%s", name, run.NameOf(root),
                              skipped ? "was skipped" : "failed", why);
   }
   EndTask(run, task, skipped ? Outcome::kSkipped : Outcome::kDependencyFailed, {}, std::move(reason));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the scheduler knows of each task of a run, as columns of small numbers: about a hundred bytes per task, so that
-// ten million waiting ones fit in a gigabyte. What only few tasks have (failures, reasons) stands in Run's maps.
+// What the scheduler knows of each task of a run, as columns of small numbers: nothing of one that waits, about eighty
+// bytes of one that has ended. What only few tasks have (failures, reasons) stands in Run's maps.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "millrace/base/column.h"
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
 #include "millrace/model/outcome.h"
@@ -47,49 +47,55 @@ struct TaskFlag {
   static constexpr std::uint8_t kInSolo = 32;     // queued in the solo twin of its class
 };
 
+// Every column begins as zeros, so that a task that nothing has happened to yet takes no memory here.
 struct TaskTable {
-  std::vector<Phase> phase;
-  std::vector<Outcome> outcome;
-  std::vector<std::uint8_t> flags;
-  std::vector<std::uint8_t> crashes;           // counted ones
-  std::vector<std::uint32_t> unmet;            // dependencies that have not ended
-  std::vector<std::uint32_t> open_dependants;  // edges to tasks that have not ended
-  std::vector<std::uint32_t> capability;       // class; kNone before the run is active
-  std::vector<std::uint32_t> attempt;          // current one, index into the attempt table
-  std::vector<std::uint32_t> tries;            // attempts so far
-  std::vector<std::uint32_t> charged;          // retries consumed
-  std::vector<std::uint32_t> worker;           // of the latest attempt, index into the table of names
-  std::vector<Duration> ready;                 // since the run's submission; -1 = has not happened
-  std::vector<Duration> started;
-  std::vector<Duration> ended;
-  std::vector<Duration> execution;
-  std::vector<std::uint64_t> changed;     // the run's event number at the last change
-  std::vector<JournalPosition> ended_at;  // where its TaskEnded stands
+  ZeroColumn<Phase> phase;
+  ZeroColumn<Outcome> outcome;
+  ZeroColumn<std::uint8_t> flags;
+  ZeroColumn<std::uint8_t> crashes;                 // counted ones
+  ZeroColumn<std::uint32_t> met;                    // dependencies that have ended
+  ZeroColumn<std::uint32_t> ended_dependants;       // edges to tasks that have ended
+  ZeroColumn<FromMinusOne<std::uint32_t>> attempt;  // current one, index into the attempt table; kNone at first
+  ZeroColumn<std::uint32_t> tries;                  // attempts so far
+  ZeroColumn<std::uint32_t> charged;                // retries consumed
+  ZeroColumn<FromMinusOne<std::uint32_t>> worker;   // of the latest attempt, index into the table of names
+  ZeroColumn<FromMinusOne<Duration>> ready;         // since the run's submission; -1 = has not happened
+  ZeroColumn<FromMinusOne<Duration>> started;
+  ZeroColumn<FromMinusOne<Duration>> ended;
+  ZeroColumn<Duration> execution;
+  ZeroColumn<JournalPosition> ended_at;  // where its TaskEnded stands
 
   explicit TaskTable(std::size_t n = 0)
-      : phase(n, Phase::kWaiting),
-        outcome(n, Outcome::kNone),
-        flags(n, 0),
-        crashes(n, 0),
-        unmet(n, 0),
-        open_dependants(n, 0),
-        capability(n, kNone),
-        attempt(n, kNone),
-        tries(n, 0),
-        charged(n, 0),
-        worker(n, kNone),
-        ready(n, Duration(-1)),
-        started(n, Duration(-1)),
-        ended(n, Duration(-1)),
-        execution(n, Duration::zero()),
-        changed(n, 0),
-        ended_at(n, 0) {}
+      : phase(n),
+        outcome(n),
+        flags(n),
+        crashes(n),
+        met(n),
+        ended_dependants(n),
+        attempt(n),
+        tries(n),
+        charged(n),
+        worker(n),
+        ready(n),
+        started(n),
+        ended(n),
+        execution(n),
+        ended_at(n),
+        changed_(n) {}
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(phase.size()); }
   bool Has(std::uint32_t task, std::uint8_t flag) const { return (flags[task] & flag) != 0; }
   void Set(std::uint32_t task, std::uint8_t flag, bool on = true) {
     flags[task] = static_cast<std::uint8_t>(on ? flags[task] | flag : flags[task] & ~flag);
   }
+  // The run's event number at the last change. The submission is one event for each task, in their order.
+  std::uint64_t ChangedOf(std::uint32_t task) const {
+    return changed_[task] != 0 ? changed_[task] : std::uint64_t{task} + 1;
+  }
+  void SetChanged(std::uint32_t task, std::uint64_t number) { changed_[task] = number; }
+
+ private:
+  ZeroColumn<std::uint64_t> changed_;
 };
 
 }  // namespace millrace::sched

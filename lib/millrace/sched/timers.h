@@ -17,8 +17,7 @@ enum class TimerKind : std::uint8_t {
   kBeacon,
   kSession,     // a: session
   kTask,        // a: run, b: task; end of its back-off, or of its wait for the cache
-  kTaskStuck,   // a: run, b: task; no worker can serve it
-  kClassStuck,  // a: class; its last server went away while tasks were queued
+  kClassStuck,  // a: class; no worker can serve it, and tasks are queued
   kAnnounce,    // a: run
   kRetire,      // a: run
   kOrphans,

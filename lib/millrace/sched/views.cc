@@ -29,13 +29,13 @@ TaskView Core::ViewTask(const Run& run, std::uint32_t task) const {
   const TaskTable& tasks = run.tasks;
   TaskView view;
   view.index = task;
-  view.name = run.Spec(task).name;
+  view.name = run.NameOf(task);
   view.module = run.ModuleOf(task).name;
   view.state = StateOf(tasks.phase[task]);
   view.outcome = tasks.outcome[task];
   view.ignored = tasks.Has(task, TaskFlag::kIgnored);
   view.try_number = tasks.tries[task];
-  view.wave = run.graph.wave[task];
+  view.wave = run.graph->WaveOf(task);
   if (tasks.worker[task] != kNone) {
     view.worker = names_[tasks.worker[task]].name;
     view.host = names_[tasks.worker[task]].host;
@@ -44,7 +44,7 @@ TaskView Core::ViewTask(const Run& run, std::uint32_t task) const {
   view.started = tasks.started[task];
   view.ended = tasks.ended[task];
   view.execution = tasks.execution[task];
-  view.changed = tasks.changed[task];
+  view.changed = tasks.ChangedOf(task);
   if (const Story* story = run.StoryOf(task)) {
     view.reason = story->reason;
     view.failure = story->failure;
@@ -82,7 +82,7 @@ RunView Core::ViewRun(const Run& run, Instant now) const {
   view.ignored = run.ignored;
   view.skipped = run.Of(Outcome::kSkipped) + run.Of(Outcome::kDependencyFailed);
   view.cancelled = run.Of(Outcome::kCancelled);
-  view.waves = run.graph.waves;
+  view.waves = run.graph->waves;
   view.changed = run.changed;
   view.root_cause = run.root_cause;
   view.warnings = RunWarnings(run);
@@ -105,7 +105,7 @@ std::vector<std::string> Core::RunWarnings(const Run& run) const {
     }
     if (count == 0) continue;
     warnings.push_back(
-        absl::StrFormat("%d ready tasks such as '%s' have no worker that could run them", count, run.Spec(first).name));
+        absl::StrFormat("%d ready tasks such as '%s' have no worker that could run them", count, run.NameOf(first)));
   }
   Bound(warnings);
   return warnings;

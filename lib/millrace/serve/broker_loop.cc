@@ -39,7 +39,7 @@ BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
       hub_(hub),
       board_(board),
       brain_(parts_.brain),
-      store_(std::move(parts_.cache), parts_.blobs, store_answers_),
+      store_(std::move(parts_.cache), parts_.blobs, parts_.brain.max_payload, store_answers_),
       logs_(parts_.log_limit),
       audit_({.file = parts_.audit_file}) {
   if (parts_.history) history_.emplace(*parts_.history, parts_.blobs, store_answers_, history_news_);

@@ -101,7 +101,9 @@ void BulkServer::State::On(const Key& key, const net::BulkOffer& offer) {
   Incoming& transfer = incoming[key];
   transfer.digest = offer.digest;
   transfer.content.clear();
-  transfer.receiver.emplace(key.second, offer.digest, max_size, [&transfer](std::string_view bytes) {
+  transfer.receiver.emplace(key.second, offer.digest, max_size, [&transfer, size = offer.size](std::string_view bytes) {
+    // Of what is announced memory is taken only as far as it comes.
+    if (transfer.content.empty()) transfer.content.reserve(size);
     transfer.content.append(bytes);
     return absl::OkStatus();
   });
@@ -138,7 +140,7 @@ void BulkServer::State::On(const Key& key, const net::BulkChunk& chunk) {
   }
   if (receiver.done()) {
     // The last acknowledgement says that it is stored, so it must not be sent before it is.
-    const absl::Status stored = blobs.Put(transfer->second.digest, transfer->second.content);
+    const absl::Status stored = blobs.PutToBeUsed(transfer->second.digest, Bytes(std::move(transfer->second.content)));
     if (!stored.ok()) log::Error("bulk: %s", TextOf(stored));
     if (stored.ok()) {
       Send(key.first, net::BulkAck{key.second, receiver.received()});

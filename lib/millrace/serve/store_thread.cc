@@ -12,8 +12,10 @@
 namespace millrace::serve {
 
 StoreThread::StoreThread(std::optional<store::ResultCache> cache, std::optional<store::BlobStore> blobs,
-                         net::Mailbox<StoreAnswer>& answers)
-    : cache_(std::move(cache)), blobs_(std::move(blobs)), answers_(answers), thread_([this] { Run(); }) {}
+                         std::uint64_t max_payload, net::Mailbox<StoreAnswer>& answers)
+    : cache_(std::move(cache)), blobs_(std::move(blobs)), max_payload_(max_payload), answers_(answers), thread_([this] {
+        Run();
+      }) {}
 
 StoreThread::~StoreThread() {
   jobs_.Push(Stop{});
@@ -71,9 +73,13 @@ void StoreThread::Do(LoadSubmission submission) {
   if (!bytes.ok()) return refuse(Annotate(bytes.status(), "the submitted job is not on the bulk plane"));
   auto job = wire::DecodeJob(*bytes);
   if (!job.ok()) return refuse(Annotate(job.status(), "the submitted job"));
-  submission.submit.job = *std::move(job);
-  submission.submit.job_digest.reset();
-  answers_.Push({sched::Heard{submission.peer, std::move(submission.submit), false}});
+  auto prepared = sched::PrepareJob(*std::move(job), max_payload_);
+  if (!prepared.ok()) return refuse(prepared.status());
+  answers_.Push({sched::Heard{.peer = submission.peer,
+                              .message = std::move(submission.submit),
+                              .on_heartbeat_channel = false,
+                              .caller = nullptr,
+                              .prepared = std::make_shared<const sched::PreparedJob>(*std::move(prepared))}});
 }
 
 }  // namespace millrace::serve

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that talks to the disk for the broker: cache look-ups and large submissions. What it finds out comes back
-// as events in the broker's mailbox, so that the loop never waits for a disk.
+// The thread that talks to the disk for the broker: cache look-ups and large submissions, which it prepares, too. What
+// it finds out comes back as events in the broker's mailbox, so that the loop never waits for a disk.
 #pragma once
 
 #include <functional>
@@ -31,7 +31,8 @@ struct StoreAnswer {
 class StoreThread {
  public:
   // Either may be missing: no cache (everything is a miss), no blobs (large things stay inline).
-  StoreThread(std::optional<store::ResultCache> cache, std::optional<store::BlobStore> blobs,
+  // `max_payload`: as in sched::PrepareJob.
+  StoreThread(std::optional<store::ResultCache> cache, std::optional<store::BlobStore> blobs, std::uint64_t max_payload,
               net::Mailbox<StoreAnswer>& answers);
   ~StoreThread();  // does what was asked before, then ends
 
@@ -50,6 +51,7 @@ class StoreThread {
 
   std::optional<store::ResultCache> cache_;
   std::optional<store::BlobStore> blobs_;
+  const std::uint64_t max_payload_;
   net::Mailbox<StoreAnswer>& answers_;
   net::Mailbox<Job> jobs_;
   std::thread thread_;

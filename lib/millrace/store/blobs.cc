@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "millrace/base/fail_point.h"
@@ -33,17 +35,18 @@ absl::Status WriteAll(int descriptor, std::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ReadAll(const fs::path& path) {
+// A string would be filled with zeros first, which for a large blob takes as long as reading it.
+absl::StatusOr<Bytes> ReadAll(const fs::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return ErrnoStatus(errno, path.string());
   struct stat info {};
-  std::string bytes;
   int error = fstat(descriptor, &info) == 0 ? 0 : errno;
   if (error == 0 && S_ISDIR(info.st_mode)) error = EISDIR;
-  if (error == 0) bytes.resize(static_cast<std::size_t>(info.st_size));
+  const std::size_t size = error == 0 ? static_cast<std::size_t>(info.st_size) : 0;
+  const std::shared_ptr<char[]> bytes = std::make_shared_for_overwrite<char[]>(size);
   std::size_t have = 0;
-  while (error == 0 && have < bytes.size()) {
-    const ssize_t count = read(descriptor, bytes.data() + have, bytes.size() - have);
+  while (error == 0 && have < size) {
+    const ssize_t count = read(descriptor, bytes.get() + have, size - have);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) error = errno;
     if (count <= 0) break;
@@ -52,8 +55,7 @@ absl::StatusOr<std::string> ReadAll(const fs::path& path) {
   close(descriptor);
   // Bytes that could not be read are no wrong bytes: the caller must not take the file for damaged.
   if (error != 0) return ErrnoStatus(error, path.string());
-  bytes.resize(have);
-  return bytes;
+  return Bytes(bytes, std::string_view(bytes.get(), have));
 }
 
 }  // namespace
@@ -73,15 +75,31 @@ fs::path BlobStore::PathOf(const Digest& digest) const {
 
 bool BlobStore::Has(const Digest& digest) const { return access(PathOf(digest).c_str(), R_OK) == 0; }
 
+Bytes BlobStore::TakeLatest(const Digest& digest) const {
+  const std::lock_guard lock(latest_->mutex);
+  if (latest_->digest != digest) return {};
+  latest_->digest = {};
+  return std::exchange(latest_->bytes, {});
+}
+
+absl::Status BlobStore::PutToBeUsed(const Digest& digest, Bytes bytes) const {
+  MILLRACE_RETURN_IF_ERROR(Put(digest, bytes.view()));
+  const std::lock_guard lock(latest_->mutex);
+  latest_->digest = digest;
+  latest_->bytes = std::move(bytes);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Bytes> BlobStore::Get(const Digest& digest) const {
+  if (Bytes latest = TakeLatest(digest); !latest.empty()) return latest;
   const fs::path path = PathOf(digest);
-  MILLRACE_ASSIGN_OR_RETURN(std::string bytes, ReadAll(path));
-  if (Sha256(bytes) != digest) {
+  MILLRACE_ASSIGN_OR_RETURN(Bytes bytes, ReadAll(path));
+  if (Sha256(bytes.view()) != digest) {
     unlink(path.c_str());
     return Error(absl::StatusCode::kDataLoss, "blob %s had other bytes than its name says; it was removed",
                  digest.Hex());
   }
-  return Bytes(std::move(bytes));
+  return bytes;
 }
 
 absl::Status BlobStore::Put(const Digest& digest, std::string_view bytes) const {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,6 +28,9 @@ class BlobStore {
   absl::StatusOr<Bytes> Get(const Digest& digest) const;
   // The digest is trusted: whoever calls has computed or verified it.
   absl::Status Put(const Digest& digest, std::string_view bytes) const;
+  // The same; the first Get has these bytes, not those on disk, if no other blob is put before: what comes over the
+  // bulk plane is mostly wanted once, and at once.
+  absl::Status PutToBeUsed(const Digest& digest, Bytes bytes) const;
   // Returns when the blob is on disk, with the folders that name it.
   absl::Status Sync(const Digest& digest) const;
   // While more than `limit_bytes` are held, removes those written longest ago, but none of `keep`; and what a crash has
@@ -33,10 +38,18 @@ class BlobStore {
   absl::Status Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep = {}) const;
 
  private:
-  explicit BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  struct Latest {
+    std::mutex mutex;
+    Digest digest;
+    Bytes bytes;
+  };
+
+  explicit BlobStore(std::filesystem::path folder) : folder_(std::move(folder)), latest_(std::make_shared<Latest>()) {}
+  Bytes TakeLatest(const Digest& digest) const;
   std::filesystem::path PathOf(const Digest& digest) const;
 
   std::filesystem::path folder_;
+  std::shared_ptr<Latest> latest_;  // of all copies
 };
 
 }  // namespace millrace::store

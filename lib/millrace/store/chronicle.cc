@@ -19,13 +19,12 @@ bool IsFailure(Outcome outcome) {
 
 }  // namespace
 
-RunStory::RunStory(RunAccepted record) : job_(std::move(record.job)) {
+RunStory::RunStory(RunAccepted record) : job_(std::move(record.job)), tasks_(job_->tasks.size()) {
   run_.view.run = record.run;
   run_.view.name = job_->name;
   run_.view.submitted_unix_ms = record.submitted_unix_ms;
   run_.view.tasks = static_cast<std::uint32_t>(job_->tasks.size());
   run_.without_tasks = !KeepsTasks(job_->tasks.size());
-  tasks_.resize(job_->tasks.size());
 }
 
 RunStory::Task* RunStory::OpenAt(std::uint32_t index) {
@@ -36,11 +35,6 @@ RunStory::Task* RunStory::OpenAt(std::uint32_t index) {
 Duration RunStory::Offset(std::int64_t unix_ms) const {
   if (unix_ms == 0) return Duration(-1);
   return std::max<Duration>(std::chrono::milliseconds(unix_ms - run_.view.submitted_unix_ms), Duration::zero());
-}
-
-RunStory::Rest& RunStory::RestOf(Task& task) const {
-  if (task.rest == nullptr) task.rest = std::make_unique<Rest>();
-  return *task.rest;
 }
 
 PastAttempt RunStory::LatestOf(const Task& task, Outcome outcome, std::string message) const {
@@ -87,13 +81,13 @@ void RunStory::Take(AttemptEnded record) {
     if (task->tries > 0) --task->tries;
   } else {
     task->ended = Offset(record.ended_unix_ms);
-    if (!run_.without_tasks) Keep(*task, LatestOf(*task, record.outcome, std::move(record.message)));
+    if (!run_.without_tasks) Keep(record.task.index, LatestOf(*task, record.outcome, std::move(record.message)));
   }
   task->worker = 0;  // it is with nobody
 }
 
-void RunStory::Keep(Task& task, PastAttempt attempt) const {
-  Rest& rest = RestOf(task);
+void RunStory::Keep(std::uint32_t index, PastAttempt attempt) {
+  Rest& rest = rests_[index];
   if (rest.attempts.size() >= kMaxAttemptsKept) {
     rest.attempts.erase(rest.attempts.begin());
     ++rest.left_out;
@@ -104,7 +98,7 @@ void RunStory::Keep(Task& task, PastAttempt attempt) const {
 void RunStory::Take(TaskEnded record) {
   Task* task = OpenAt(record.task.index);
   if (task == nullptr || record.outcome == Outcome::kNone) return;
-  const Policy& policy = PolicyOf(record.task.index);
+  const Policy& policy = job_->PolicyOf(record.task.index);
   task->outcome = record.outcome;
   task->by_attempt = record.attempt.valid();
   task->started = Offset(record.started_unix_ms);
@@ -114,7 +108,7 @@ void RunStory::Take(TaskEnded record) {
   const bool always_run = policy.always_run;
   if (IsFailure(record.outcome) && !task->ignored) {
     if (!cancelled_first_ && (!failed_ || (root_is_teardown_ && !always_run))) {
-      run_.view.root_cause = absl::StrFormat("%s: %s", SpecOf(record.task.index).name, record.failure.message);
+      run_.view.root_cause = absl::StrFormat("%s: %s", job_->tasks.NameOf(record.task.index), record.failure.message);
       root_is_teardown_ = always_run;
     }
     failed_ = true;
@@ -123,7 +117,7 @@ void RunStory::Take(TaskEnded record) {
   if (run_.without_tasks) return;
   if (!(record.result == Payload{})) results_[record.task.index] = std::move(record.result);
   if (!IsFailure(record.outcome) && record.reason.empty()) return;
-  Rest& rest = RestOf(*task);
+  Rest& rest = rests_[record.task.index];
   rest.failure = std::move(record.failure);
   rest.reason = std::move(record.reason);
 }
@@ -171,12 +165,12 @@ void RunStory::Take(const RunEnded& record) {
   // An older Millrace did not write it: the end of the last task is as good, where that is known.
   if (run_.ended_unix_ms == 0) {
     Duration last{};
-    for (const Task& task : tasks_) last = std::max(last, task.ended);
+    for (const Task& task : tasks_) last = std::max<Duration>(last, task.ended);
     run_.ended_unix_ms =
         run_.view.submitted_unix_ms + std::chrono::duration_cast<std::chrono::milliseconds>(last).count();
   }
   run_.view.elapsed = std::max(Offset(run_.ended_unix_ms), Duration::zero());
-  if (run_.without_tasks) tasks_.clear();
+  if (run_.without_tasks) tasks_ = {};
 }
 
 // When the last of what it needs had ended. What never ran has waited to its end, unless all it needs was good.
@@ -184,23 +178,25 @@ Duration RunStory::ReadyOf(std::uint32_t index) const {
   const Task& task = tasks_[index];
   bool good = true;
   Duration ready{};
-  for (const Dependency& need : SpecOf(index).needs) {
+  for (const Dependency need : job_->tasks.NeedsOf(index)) {
     if (need.task >= tasks_.size()) continue;
     const Task& other = tasks_[need.task];
     good = good && IsGood(other.outcome);
-    ready = std::max(ready, other.ended);
+    ready = std::max<Duration>(ready, other.ended);
   }
   return good || task.tries > 0 || task.outcome == Outcome::kCached ? ready : Duration(-1);
 }
 
 PastLinks RunStory::LinksAt(std::uint32_t index) const {
-  PastLinks links{.needs = SpecOf(index).needs, .cacheable = job_->use_cache && PolicyOf(index).cached};
+  PastLinks links{.needs = {}, .cacheable = job_->use_cache && job_->PolicyOf(index).cached};
   std::vector<Dependency>& needs = links.needs;
-  std::erase_if(needs, [this](const Dependency& need) { return need.task >= tasks_.size(); });
+  for (const Dependency need : job_->tasks.NeedsOf(index)) {
+    if (need.task < tasks_.size()) needs.push_back(need);
+  }
   if (needs.size() <= kMaxNeedsKept) return links;
   // Those that ended last are the ones that it has waited for.
   std::stable_sort(needs.begin(), needs.end(), [this](const Dependency& a, const Dependency& b) {
-    return tasks_[a.task].ended > tasks_[b.task].ended;
+    return Duration(tasks_[a.task].ended) > Duration(tasks_[b.task].ended);
   });
   links.needs_left_out = static_cast<std::uint32_t>(needs.size() - kMaxNeedsKept);
   needs.resize(kMaxNeedsKept);
@@ -213,8 +209,8 @@ PastTask RunStory::TaskAt(std::uint32_t index) const {
   PastTask past;
   TaskView& view = past.view;
   view.index = index;
-  view.name = SpecOf(index).name;
-  view.module = job_->modules[SpecOf(index).module].name;
+  view.name = job_->tasks.NameOf(index);
+  view.module = job_->ModuleOf(index).name;
   view.state = TaskState::kEnded;
   view.outcome = task.outcome;
   view.ignored = task.ignored;
@@ -225,11 +221,11 @@ PastTask RunStory::TaskAt(std::uint32_t index) const {
   view.ended = task.ended;
   view.execution = task.execution;
   if (const auto it = results_.find(index); it != results_.end()) past.result = it->second;
-  if (task.rest != nullptr) {
-    view.reason = task.rest->reason;
-    view.failure = task.rest->failure;
-    past.attempts = task.rest->attempts;
-    past.attempts_left_out = task.rest->left_out;
+  if (const auto it = rests_.find(index); it != rests_.end()) {
+    view.reason = it->second.reason;
+    view.failure = it->second.failure;
+    past.attempts = it->second.attempts;
+    past.attempts_left_out = it->second.left_out;
   }
   if (task.by_attempt) past.attempts.push_back(LatestOf(task, task.outcome, view.failure.message));
   return past;

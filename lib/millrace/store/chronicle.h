@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "millrace/base/column.h"
 #include "millrace/base/ids.h"
 #include "millrace/base/shared.h"
 #include "millrace/model/history.h"
@@ -45,36 +46,34 @@ class RunStory {
     std::vector<PastAttempt> attempts;
     std::uint32_t left_out = 0;
   };
+  // All zeros at first (base/column.h).
   struct Task {
-    std::uint32_t tries = 0;
-    std::uint32_t worker = 0;  // of the latest attempt
-    Outcome outcome = Outcome::kNone;
-    bool ignored = false;
-    bool by_attempt = false;  // the outcome is that of the latest attempt
-    Duration assigned{-1};
-    Duration started{-1};
-    Duration ended{-1};
-    Duration execution{};
-    std::unique_ptr<Rest> rest;
+    std::uint32_t tries;
+    std::uint32_t worker;  // of the latest attempt
+    Outcome outcome;
+    bool ignored;
+    bool by_attempt;                  // the outcome is that of the latest attempt
+    FromMinusOne<Duration> assigned;  // since the submission; -1 = not yet, or it is not known
+    FromMinusOne<Duration> started;
+    FromMinusOne<Duration> ended;
+    Duration execution;
   };
   // Null when there is none, or when it has ended.
   Task* OpenAt(std::uint32_t index);
-  const TaskSpec& SpecOf(std::uint32_t index) const { return job_->tasks[index]; }
-  const Policy& PolicyOf(std::uint32_t index) const { return job_->policies[SpecOf(index).policy]; }
   std::uint32_t WorkerIndex(const std::string& worker);
   void Assign(std::uint32_t task, std::uint32_t worker, Duration assigned);
-  Rest& RestOf(Task& task) const;
   Duration Offset(std::int64_t unix_ms) const;
   PastAttempt LatestOf(const Task& task, Outcome outcome, std::string message) const;
-  void Keep(Task& task, PastAttempt attempt) const;
+  void Keep(std::uint32_t index, PastAttempt attempt);
   void Count(const Task& task);
   Duration ReadyOf(std::uint32_t index) const;
 
   PastRun run_;
-  Shared<JobSpec> job_;  // the one that the scheduler has
+  Shared<PackedJob> job_;  // the one that the scheduler has
   std::vector<std::string> workers_ = {""};
   std::map<std::string, std::uint32_t> worker_index_;
-  std::vector<Task> tasks_;
+  ZeroColumn<Task> tasks_;
+  absl::flat_hash_map<std::uint32_t, Rest> rests_;
   absl::flat_hash_map<std::uint32_t, Payload> results_;  // of those that have one
   bool failed_ = false;
   bool cancelled_first_ = false;

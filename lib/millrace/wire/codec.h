@@ -3,8 +3,9 @@
 //
 // Two layouts. kNamed is for users' values: structs are maps by field name, so that YAML, JSON and people can read
 // them, unknown keys are ignored and missing ones keep their defaults. kPositional is for control messages and records:
-// structs are arrays; missing trailing fields keep their defaults and unknown trailing elements are skipped, so that
-// new fields may be added at the end. Equal values have equal bytes: map keys are written in sorted order.
+// structs are arrays; trailing fields that have their defaults are left off, missing ones keep theirs, and unknown
+// trailing elements are skipped, so that new fields may be added at the end. A default never changes, then, and a field
+// that is a struct begins as that struct does. Equal values have equal bytes: map keys are written in sorted order.
 //
 // Decoding trusts nothing: see reader.h. Errors name the field, the byte, the limit and the value.
 #pragma once

@@ -359,6 +359,8 @@ bool Read(Reader& reader, T& value) {
     if (!Read<L>(reader, fresh)) return false;
     value = T(std::move(fresh));
     return true;
+  } else if constexpr (kOf == Kind::kOwnForm) {
+    return ReadOwnForm(reader, value);
   } else if constexpr (kOf == Kind::kVariant && L == Layout::kNamed) {
     return ReadVariantNamed(reader, value);
   } else if constexpr (kOf == Kind::kVariant) {

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -18,7 +21,8 @@ namespace millrace::wire {
 
 enum class Layout : std::uint8_t {
   kNamed,       // structs as maps by field name, enums by name: users' values, readable by YAML, JSON and people
-  kPositional,  // structs as arrays, enums as integers: control messages and journal records, small and fast
+  kPositional,  // structs as arrays, without what has its default at their ends, enums as integers: control messages
+                // and journal records, small and fast
 };
 
 namespace codec {
@@ -86,6 +90,48 @@ void WriteVariant(Writer& writer, const T& value) {
   std::visit([&](const auto& alternative) { Write<L>(writer, alternative); }, value);
 }
 
+// Whether a field may go without saying when it has its default. -0.0 is equal to 0.0 and is another number.
+template <class T>
+inline constexpr bool kMayGo = shape::kKind<T> != shape::Kind::kFloating&& std::equality_comparable<T>;
+
+// How many fields are to be written in the positional layout: those at the end that have their defaults are left off,
+// as by a peer that does not know them yet. So a struct that says nothing is one byte.
+template <class T>
+std::size_t FieldsToWrite(const T& value) {
+  if constexpr (std::default_initializable<T>) {
+    static const T kDefault{};
+    const auto fields = TieFields(value);
+    const auto defaults = TieFields(kDefault);
+    constexpr std::size_t kFields = kFieldCount<T>;
+    std::size_t count = kFields;
+    const auto goes = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+      using Field = std::remove_cvref_t<std::tuple_element_t<I, decltype(fields)>>;
+      if constexpr (kMayGo<Field>) {
+        if (!(std::get<I>(fields) == std::get<I>(defaults))) return false;
+        --count;
+        return true;
+      } else {
+        return false;
+      }
+    };
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      static_cast<void>((goes(std::integral_constant<std::size_t, kFields - 1 - I>{}) && ...));
+    }
+    (std::make_index_sequence<kFields>());
+    return count;
+  } else {
+    return kFieldCount<T>;
+  }
+}
+
+template <class T>
+void WriteFields(Writer& writer, const T& value, std::size_t count) {
+  std::size_t at = 0;
+  VisitFields(value, [&](const auto&... fields) {
+    static_cast<void>(((at++ < count && (Write<Layout::kPositional>(writer, fields), true)) && ...));
+  });
+}
+
 template <Layout L, class T>
 void WriteAggregate(Writer& writer, const T& value) {
   if constexpr (L == Layout::kNamed) {
@@ -95,8 +141,9 @@ void WriteAggregate(Writer& writer, const T& value) {
       Write<L>(writer, field);
     });
   } else {
-    writer.ArrayHeader(kFieldCount<T>);
-    VisitFields(value, [&](const auto&... fields) { (Write<L>(writer, fields), ...); });
+    const std::size_t count = FieldsToWrite(value);
+    writer.ArrayHeader(count);
+    WriteFields(writer, value, count);
   }
 }
 
@@ -160,6 +207,8 @@ void Write(Writer& writer, const T& value) {
     }
   } else if constexpr (kOf == Kind::kShared) {
     Write<L>(writer, *value);
+  } else if constexpr (kOf == Kind::kOwnForm) {
+    WriteOwnForm(writer, value);
   } else if constexpr (kOf == Kind::kVariant) {
     WriteVariant<L>(writer, value);
   } else if constexpr (kOf == Kind::kAggregate) {

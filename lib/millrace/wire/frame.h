@@ -11,6 +11,7 @@
 #include "millrace/base/bytes.h"
 #include "millrace/model/job.h"
 #include "millrace/model/message.h"
+#include "millrace/model/packed_job.h"
 #include "millrace/wire/limits.h"
 
 namespace millrace::wire {
@@ -22,6 +23,7 @@ absl::StatusOr<Message> DecodeMessage(const Bytes& frame, const Limits& limits =
 
 // A job on its own, as it rides on the bulk plane when a Submit names it by digest.
 std::string EncodeJob(const JobSpec& job);
-absl::StatusOr<JobSpec> DecodeJob(const Bytes& bytes, const Limits& limits = {});
+std::string EncodeJob(const PackedJob& job);  // the same bytes
+absl::StatusOr<PackedJob> DecodeJob(const Bytes& bytes, const Limits& limits = {});
 
 }  // namespace millrace::wire

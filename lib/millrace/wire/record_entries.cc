@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "millrace/base/status.h"
+#include "millrace/wire/packed_tasks.h"
 #include "millrace/wire/record_frame.h"
 #include "millrace/wire/tagged.h"
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "millrace/wire/packed_tasks.h"
 #include "millrace/wire/tagged.h"
 
 namespace millrace::wire {

@@ -45,7 +45,8 @@ enum class Kind {
   kSet,
   kPair,
   kOptional,
-  kShared,  // millrace::Shared: as what it holds
+  kShared,   // millrace::Shared: as what it holds
+  kOwnForm,  // says how by itself: see OwnForm
   kVariant,
   kAggregate,
 };
@@ -93,6 +94,13 @@ concept SetLike = !MapLike<T> && requires(T set, typename T::key_type key) {
   set.size();
 };
 
+// Has a form of its own: WriteOwnForm(writer, value) and ReadOwnForm(reader, value), beside the type or in this
+// namespace.
+template <class T>
+concept OwnForm = requires {
+  requires T::kOwnWireForm;
+};
+
 template <class T>
 inline constexpr bool kIsInteger =
     std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, wchar_t> && !std::is_same_v<T, char8_t> &&
@@ -136,6 +144,8 @@ consteval Kind KindOf() {
     return Kind::kOptional;
   else if constexpr (kIsShared<T>)
     return Kind::kShared;
+  else if constexpr (OwnForm<T>)
+    return Kind::kOwnForm;
   else if constexpr (kIsVariant<T>)
     return Kind::kVariant;
   else if constexpr (Aggregate<T>)

@@ -50,9 +50,10 @@ bool ReadKind(Reader& reader, std::variant<T...>& value, std::uint32_t kind, std
 template <class T>
 void EncodeAs(std::string& out, const T& alternative) {
   Writer writer(out);
-  writer.ArrayHeader(1 + kFieldCount<T>);
+  const std::size_t count = codec::FieldsToWrite(alternative);
+  writer.ArrayHeader(1 + count);
   writer.Unsigned(T::kKind);
-  VisitFields(alternative, [&](const auto&... fields) { (codec::Write<Layout::kPositional>(writer, fields), ...); });
+  codec::WriteFields(writer, alternative, count);
 }
 
 template <class Variant>

@@ -15,16 +15,16 @@ using ::testing::HasSubstr;
 constexpr std::uint64_t kMax = 1000;
 
 std::string Refusal(const JobSpec& job) {
-  const absl::Status checked = CheckJob(job, kMax);
+  const absl::Status checked = CheckJob(Pack(job), kMax);
   if (!checked.ok()) return TextOf(checked);
-  const auto graph = BuildGraph(job);
+  const auto graph = BuildGraph(Pack(job));
   return graph.ok() ? "" : TextOf(graph.status());
 }
 
 TEST(JobGraphTest, CountsWavesAndPaths) {
   const Job job = Job().Task("a").Task("b", "a").Task("c", "a b?").Task("d", "c").Task("e");
   ASSERT_EQ(Refusal(job.spec), "");
-  const JobGraph graph = BuildGraph(job.spec).value();
+  const JobGraph graph = BuildGraph(Pack(job.spec)).value();
   EXPECT_THAT(graph.wave, ElementsAre(1, 2, 3, 4, 1));
   constexpr std::uint64_t kSecond = 1'000'000;
   EXPECT_THAT(graph.below, ElementsAre(4 * kSecond, 3 * kSecond, 2 * kSecond, kSecond, kSecond));
@@ -35,6 +35,17 @@ TEST(JobGraphTest, CountsWavesAndPaths) {
   EXPECT_FALSE(graph.Dependants(0)[0].optional());
 }
 
+TEST(JobGraphTest, AJobWithoutDependenciesNeedsNoColumns) {
+  const Job job = Job().Task("a", "", {.expected = milliseconds(5)}).Task("b", "", {.expected = milliseconds(7)});
+  const JobGraph graph = BuildGraph(Pack(job.spec)).value();
+  EXPECT_EQ(graph.waves, 1u);
+  EXPECT_EQ(graph.WaveOf(1), 1u);
+  EXPECT_EQ(graph.BelowOf(0, 0), 5000u);
+  EXPECT_EQ(graph.BelowOf(1, 1), 7000u);
+  EXPECT_TRUE(graph.Dependants(1).empty());
+  EXPECT_TRUE(graph.wave.empty() && graph.below.empty() && graph.first_edge.empty());
+}
+
 TEST(JobGraphTest, PathsAreAsLongAsTheirTasksAreExpectedToTake) {
   const Job job = Job()
                       .Task("a", "", {.expected = milliseconds(5)})
@@ -43,7 +54,7 @@ TEST(JobGraphTest, PathsAreAsLongAsTheirTasksAreExpectedToTake) {
                       .Task("d", "b c", {.expected = std::chrono::nanoseconds(1)})
                       .Task("e", "", {.expected = milliseconds(25)});
   ASSERT_EQ(Refusal(job.spec), "");
-  EXPECT_THAT(BuildGraph(job.spec).value().below, ElementsAre(15'001, 10'001, 10'001, 1, 25'000));
+  EXPECT_THAT(BuildGraph(Pack(job.spec)).value().below, ElementsAre(15'001, 10'001, 10'001, 1, 25'000));
 }
 
 TEST(JobGraphTest, ThePathOfAsManyTasksAsThereMayBeIsStillANumber) {
@@ -51,7 +62,7 @@ TEST(JobGraphTest, ThePathOfAsManyTasksAsThereMayBeIsStillANumber) {
   for (int i = 0; i < 20; ++i) {
     job.Task("t" + std::to_string(i), i == 0 ? "" : "t" + std::to_string(i - 1), {.expected = kLongestExpected});
   }
-  const std::vector<std::uint64_t> below = BuildGraph(job.spec).value().below;
+  const std::vector<std::uint64_t> below = BuildGraph(Pack(job.spec)).value().below;
   EXPECT_EQ(below[0], 20 * below[19]);
   EXPECT_LE(below[19], UINT64_MAX / kMaxTasks);
 }
@@ -107,7 +118,7 @@ TEST(JobGraphTest, A14_IndexesAndAmountsOutOfRangeAreRefused) {
   EXPECT_THAT(Refusal(job.spec), HasSubstr("the variable 'TO=KEN', which no environment can hold"));
   SecretNames secrets;
   for (std::size_t i = 0; i < kMaxSecrets; ++i) secrets["V" + std::to_string(i)] = std::string(kMaxSecretName, 'x');
-  EXPECT_TRUE(CheckJob(Job().Task("a", "", {.secrets = secrets}).spec, kMax).ok());
+  EXPECT_TRUE(CheckJob(Pack(Job().Task("a", "", {.secrets = secrets}).spec), kMax).ok());
   secrets["ONE_MORE"] = "x";
   EXPECT_THAT(Refusal(Job().Task("a", "", {.secrets = secrets}).spec), HasSubstr("65 secrets; at most 64 are allowed"));
   job = Job().Task("a");

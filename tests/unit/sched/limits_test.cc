@@ -20,7 +20,7 @@ using ::testing::SizeIs;
 
 constexpr std::uint64_t kMaxPayload = 1000;
 
-std::string Refusal(const JobSpec& job) { return TextOf(CheckJob(job, kMaxPayload)); }
+std::string Refusal(const JobSpec& job) { return TextOf(CheckJob(Pack(job), kMaxPayload)); }
 std::string Refusal(const JobCounts& counts) { return TextOf(CheckCounts(counts)); }
 auto Says(std::uint64_t value, std::uint64_t limit) {
   return AllOf(HasSubstr(absl::StrCat(value)), HasSubstr(absl::StrCat(limit)));

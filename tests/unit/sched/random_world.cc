@@ -27,6 +27,7 @@ RandomWorld::RandomWorld(std::uint64_t seed) : random_(seed * 7919 + 1) {
   config_.heartbeat_interval = seconds(1);
   config_.lease = seconds(6);
   config_.prefetch_limit = 1 + static_cast<std::uint32_t>(random_.Below(6));
+  if (seed % 2 == 0) config_.roots_at_once = 1 + seed % 3;
   config_.planes.heartbeat = "here";
   loss_ = Chance(0.5) ? random_.Unit() * 0.3 : 0;
   doubled_ = Chance(0.5) ? random_.Unit() * 0.3 : 0;

@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/edit_job.h"
 #include "tests/unit/serve/support.h"
 
 namespace millrace::serve {
@@ -28,10 +29,12 @@ std::vector<Record> WholeRun(std::uint32_t n, std::int64_t unix_ms, Payload resu
   RunAccepted accepted;
   accepted.run = RunNo(n);
   accepted.submitted_unix_ms = unix_ms - 100;
-  accepted.job.Edit().name = "job";
-  accepted.job.Edit().modules.push_back({"work", 0, "1"});
-  accepted.job.Edit().policies.emplace_back();
-  accepted.job.Edit().tasks.emplace_back().name = "task";
+  EditJob(accepted, [](JobSpec& job) {
+    job.name = "job";
+    job.modules.push_back({"work", 0, "1"});
+    job.policies.emplace_back();
+    job.tasks.emplace_back().name = "task";
+  });
   TaskAssigned assigned{{RunNo(n), 0}, AttemptId{n}, "w1", unix_ms - 90};
   TaskEnded ended;
   ended.task = {RunNo(n), 0};

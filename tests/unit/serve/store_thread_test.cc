@@ -29,6 +29,8 @@ sched::Recall Question(const std::string& inputs) {
   return recall;
 }
 
+constexpr std::uint64_t kMaxPayload = 1000;
+
 class StoreThreadTest : public testing::Test {
  protected:
   void Start(bool cache = true, bool blobs = true) {
@@ -43,7 +45,7 @@ class StoreThreadTest : public testing::Test {
       ASSERT_TRUE(folder.ok()) << folder.status();
       blobs_ = *std::move(folder);
     }
-    store_ = std::make_unique<StoreThread>(std::move(opened), blobs_, answers_);
+    store_ = std::make_unique<StoreThread>(std::move(opened), blobs_, kMaxPayload, answers_);
   }
   StoreAnswer NextAnswer() {
     std::vector<StoreAnswer> answers;
@@ -137,6 +139,9 @@ TEST_F(StoreThreadTest, ASubmissionByDigestComesBackWhole) {
   JobSpec job;
   job.name = "release";
   job.modules.push_back({"build", 7, "1"});
+  job.requirements.emplace_back();
+  job.policies.emplace_back();
+  job.tasks.emplace_back().name = "all";
   const std::string encoded = wire::EncodeJob(job);
   ASSERT_TRUE(blobs_->Put(Sha256(encoded), encoded).ok());
   Submit submit;
@@ -149,9 +154,10 @@ TEST_F(StoreThreadTest, ASubmissionByDigestComesBackWhole) {
   ASSERT_NE(heard, nullptr);
   EXPECT_EQ(heard->peer, kPeer);
   const auto& loaded = std::get<Submit>(heard->message);
-  EXPECT_EQ(loaded.job, job);
   EXPECT_EQ(loaded.token, 11u);
-  EXPECT_EQ(loaded.job_digest, std::nullopt);
+  ASSERT_NE(heard->prepared, nullptr);
+  EXPECT_EQ(Unpack(*heard->prepared->job), job);
+  EXPECT_EQ(heard->prepared->graph->waves, 1u);
 }
 
 TEST_F(StoreThreadTest, A48_ASubmissionThatIsNotThereOrRubbishIsRefusedWithTheReason) {

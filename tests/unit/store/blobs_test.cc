@@ -67,6 +67,28 @@ TEST(BlobsTest, A36_EqualContentIsKeptOnceAndNothingElseIsWritten) {
   EXPECT_EQ(fs::status(test.FileOf(digest)).permissions(), fs::perms::owner_read | fs::perms::owner_write);
 }
 
+TEST(BlobsTest, WhatIsPutToBeUsedIsHandedOverOnceAndIsOnDiskBesides) {
+  const Fixture test;
+  const Bytes bytes = Bytes::Copy("to be used");
+  const Digest digest = Sha256(bytes.view());
+  const BlobStore copy = test.blobs;
+  ASSERT_TRUE(copy.PutToBeUsed(digest, bytes).ok());
+  EXPECT_TRUE(test.blobs.Has(digest));
+  EXPECT_EQ(test.blobs.Get(digest)->data(), bytes.data()) << "the very same, by any copy of the store";
+  EXPECT_NE(test.blobs.Get(digest)->data(), bytes.data()) << "the second time from the disk";
+  EXPECT_EQ(*test.blobs.Get(digest), bytes);
+  // Only the latest one is held.
+  ASSERT_TRUE(copy.PutToBeUsed(digest, bytes).ok());
+  ASSERT_TRUE(copy.PutToBeUsed(Sha256("another"), Bytes::Copy("another")).ok());
+  EXPECT_NE(test.blobs.Get(digest)->data(), bytes.data());
+  EXPECT_EQ(test.blobs.Get(Sha256("another"))->view(), "another");
+  // What could not be written is not there.
+  const Digest broken = Sha256("broken");
+  fs::create_directories(test.FileOf(broken) / "in the way");
+  EXPECT_FALSE(test.blobs.PutToBeUsed(broken, Bytes::Copy("broken")).ok());
+  EXPECT_FALSE(test.blobs.Get(broken).ok());
+}
+
 TEST(BlobsTest, OtherBytesThanTheNameSaysAreRefusedAndRemoved) {
   const Fixture test;
   for (const std::string_view damaged : {"contenT", "conten", "", "content and more"}) {

@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/edit_job.h"
 
 namespace millrace::store {
 namespace {
@@ -20,12 +21,14 @@ RunAccepted Accepted(const std::vector<std::string>& names) {
   RunAccepted record;
   record.run = kRun;
   record.submitted_unix_ms = kSubmitted;
-  record.job.Edit().name = "job";
-  record.job.Edit().modules.push_back({"work", 0, "1"});
-  record.job.Edit().policies.emplace_back();
-  record.job.Edit().policies.emplace_back().ignore_failure = true;
-  record.job.Edit().policies.emplace_back().always_run = true;
-  for (const std::string& name : names) record.job.Edit().tasks.emplace_back().name = name;
+  EditJob(record, [&names](JobSpec& job) {
+    job.name = "job";
+    job.modules.push_back({"work", 0, "1"});
+    job.policies.emplace_back();
+    job.policies.emplace_back().ignore_failure = true;
+    job.policies.emplace_back().always_run = true;
+    for (const std::string& name : names) job.tasks.emplace_back().name = name;
+  });
   return record;
 }
 TaskAssigned Assigned(std::uint32_t task, std::uint64_t attempt, const std::string& worker, std::int64_t at) {
@@ -118,8 +121,10 @@ TEST(ChronicleTest, WhatNeverRanHasNoAttemptAndItsReason) {
 
 TEST(ChronicleTest, TheFirstFailureThatIsNotIgnoredIsTheCauseAndATeardownGivesWay) {
   RunAccepted accepted = Accepted({"ignored", "teardown", "real"});
-  accepted.job.Edit().tasks[0].policy = 1;
-  accepted.job.Edit().tasks[1].policy = 2;
+  EditJob(accepted, [](JobSpec& job) {
+    job.tasks[0].policy = 1;
+    job.tasks[1].policy = 2;
+  });
   const auto story = StoryOf({accepted, Ended(0, 1, Outcome::kFailed, 1, 2), Ended(1, 2, Outcome::kFailed, 1, 3),
                               Ended(2, 3, Outcome::kFailed, 1, 4), End(RunState::kFailed, 4)});
   EXPECT_EQ(story->run().view.root_cause, "real: exit code 1");
@@ -158,11 +163,13 @@ TEST(ChronicleTest, ACancelledRunSaysWhy) {
 
 TEST(ChronicleTest, WhatATaskNeededIsKeptAndWhenTheLastOfItHadEnded) {
   RunAccepted accepted = Accepted({"a", "b", "c", "never", "cancelled"});
-  accepted.job.Edit().policies[1].cached = true;
-  accepted.job.Edit().tasks[1].policy = 1;
-  accepted.job.Edit().tasks[2].needs = {{1, DependencyKind::kOptional, 3}, {0}, {99}};
-  accepted.job.Edit().tasks[3].needs = {{4}};
-  accepted.job.Edit().tasks[4].needs = {{0}};
+  EditJob(accepted, [](JobSpec& job) {
+    job.policies[1].cached = true;
+    job.tasks[1].policy = 1;
+    job.tasks[2].needs = {{1, DependencyKind::kOptional, 3}, {0}, {99}};
+    job.tasks[3].needs = {{4}};
+    job.tasks[4].needs = {{0}};
+  });
   const std::vector<Record> records = {accepted,
                                        Ended(0, 1, Outcome::kSucceeded, 10, 70),
                                        Ended(1, 2, Outcome::kSucceeded, 10, 40),
@@ -179,7 +186,7 @@ TEST(ChronicleTest, WhatATaskNeededIsKeptAndWhenTheLastOfItHadEnded) {
   EXPECT_EQ(story->TaskAt(2).view.ready, milliseconds(70));
   EXPECT_EQ(story->TaskAt(3).view.ready, Duration(-1)) << "what it needs was not good, so it never was";
   EXPECT_EQ(story->TaskAt(4).view.ready, milliseconds(70)) << "it was cancelled in the queue";
-  accepted.job.Edit().use_cache = false;
+  EditJob(accepted, [](JobSpec& job) { job.use_cache = false; });
   EXPECT_FALSE(StoryOf({accepted, End(RunState::kCancelled, 1)})->LinksAt(1).cacheable);
 }
 
@@ -187,7 +194,9 @@ TEST(ChronicleTest, OfManyNeedsThoseThatEndedLastAreKept) {
   const auto count = static_cast<std::uint32_t>(kMaxNeedsKept) + 3;
   RunAccepted accepted = Accepted(std::vector<std::string>(count + 1, "a"));
   std::vector<Record> records;
-  for (std::uint32_t i = 0; i < count; ++i) accepted.job.Edit().tasks[count].needs.push_back({i});
+  EditJob(accepted, [count](JobSpec& job) {
+    for (std::uint32_t i = 0; i < count; ++i) job.tasks[count].needs.push_back({i});
+  });
   records.emplace_back(accepted);
   for (std::uint32_t i = 0; i < count; ++i) {
     records.emplace_back(Ended(i, i + 1, Outcome::kSucceeded, 0, i == 5 ? 900'000 : 1000 + static_cast<int>(i)));

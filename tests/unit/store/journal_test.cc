@@ -18,6 +18,7 @@
 #include "millrace/store/compaction.h"
 #include "millrace/store/salvage.h"
 #include "millrace/wire/record_frame.h"
+#include "tests/support/edit_job.h"
 
 namespace millrace::store {
 namespace {
@@ -33,8 +34,10 @@ Record Accepted(std::uint32_t run) {
   RunAccepted record;
   record.run = RunNo(run);
   record.token = run * 100;
-  record.job.Edit().name = "job";
-  record.job.Edit().tasks.emplace_back().name = "task";
+  EditJob(record, [](JobSpec& job) {
+    job.name = "job";
+    job.tasks.emplace_back().name = "task";
+  });
   return record;
 }
 Record Ended(std::uint32_t run, const std::string& result) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "story.h"
+#include "tests/support/edit_job.h"
 
 namespace millrace::zmqctl {
 namespace {
@@ -85,12 +86,14 @@ TEST(ChaosOracle, A51_SeesATaskThatRanAfterAFailureAboveIt) {
   records[2] = Ended(kA, Attempt(1), Outcome::kFailed);
   EXPECT_THAT(Judged(records).order[0], HasSubstr("'b' was assigned although 'a', which it needs, ended as failed"));
   // Of a failure that is ignored, of one that is only waited for, nobody takes notice.
-  auto& job = std::get<RunAccepted>(records[0]).job.Edit();
-  job.tasks[kA].policy = 1;
+  auto& accepted = std::get<RunAccepted>(records[0]);
+  EditJob(accepted, [](JobSpec& job) { job.tasks[kA].policy = 1; });
   EXPECT_THAT(Judged(records).order, IsEmpty());
   EXPECT_THAT(Judged(records).outcome, IsEmpty());
-  job.tasks[kA].policy = 0;
-  for (const std::uint32_t task : {kB, kC}) job.tasks[task].needs[0].kind = DependencyKind::kOptional;
+  EditJob(accepted, [](JobSpec& job) {
+    job.tasks[kA].policy = 0;
+    for (const std::uint32_t task : {kB, kC}) job.tasks[task].needs[0].kind = DependencyKind::kOptional;
+  });
   EXPECT_THAT(Judged(records).order, IsEmpty());
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "story.h"
+#include "tests/support/edit_job.h"
 
 namespace millrace::zmqctl {
 namespace {
@@ -85,7 +86,7 @@ TEST_F(StepsTest, A51_SeesMoreAtOnceThanAWorkerHasSlots) {
   // Another worker has slots of its own, and one that was killed and started again is another worker.
   EXPECT_THAT(Broken(a_ + two + Begin("b", Attempt(9), 101, 1) + ends + d_), IsEmpty());
   // A task that takes two.
-  std::get<RunAccepted>(lines_[0].record).job.Edit().tasks[kB].requirements = 1;
+  EditJob(std::get<RunAccepted>(lines_[0].record), [](JobSpec& job) { job.tasks[kB].requirements = 1; });
   EXPECT_THAT(Broken(a_ + two + ends + d_), ElementsAre(HasSubstr("limit: 3 of 2 slots")));
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/edit_job.h"
 #include "tools/zmqctl/chaos_oracle.h"
 
 namespace millrace::zmqctl::testing {
@@ -19,16 +20,18 @@ constexpr AttemptId Attempt(std::uint32_t n, Epoch epoch = 1) { return AttemptId
 inline Record Accepted() {
   RunAccepted accepted;
   accepted.run = kRun;
-  accepted.job.Edit().name = "story";
-  accepted.job.Edit().modules.resize(1);
-  accepted.job.Edit().requirements.resize(2);
-  accepted.job.Edit().requirements[1].cpus = 2;
-  accepted.job.Edit().policies.resize(2);
-  accepted.job.Edit().policies[1].ignore_failure = true;
-  for (const char* name : {"a", "b", "c", "d"}) accepted.job.Edit().tasks.emplace_back().name = name;
-  accepted.job.Edit().tasks[kB].needs = {{.task = kA}};
-  accepted.job.Edit().tasks[kC].needs = {{.task = kA}};
-  accepted.job.Edit().tasks[kD].needs = {{.task = kB}, {.task = kC}};
+  EditJob(accepted, [](JobSpec& job) {
+    job.name = "story";
+    job.modules.resize(1);
+    job.requirements.resize(2);
+    job.requirements[1].cpus = 2;
+    job.policies.resize(2);
+    job.policies[1].ignore_failure = true;
+    for (const char* name : {"a", "b", "c", "d"}) job.tasks.emplace_back().name = name;
+    job.tasks[kB].needs = {{.task = kA}};
+    job.tasks[kC].needs = {{.task = kA}};
+    job.tasks[kD].needs = {{.task = kB}, {.task = kC}};
+  });
   return accepted;
 }
 

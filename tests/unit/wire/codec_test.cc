@@ -120,16 +120,46 @@ struct New {
   std::optional<Point> fourth = Point{};
 };
 
+// Those whose bytes are to be told apart by what is said, not by what is the default.
+struct Sparse {
+  int number = 7;
+  Point where{};
+  std::string text{};
+  std::vector<Point> points{};
+  double weight = 0;
+  std::optional<int> maybe{};
+  friend bool operator==(const Sparse&, const Sparse&) = default;
+};
+
+TEST(Codec, WhatHasItsDefaultAtTheEndIsLeftOff) {
+  const auto bytes = [](const Sparse& sparse) { return Encode<Layout::kPositional>(sparse); };
+  EXPECT_EQ(bytes({}).size(), bytes({.maybe = 3}).size() - 1) << "a double is always said: -0 is not 0";
+  EXPECT_EQ(bytes({})[0], '\x95');
+  EXPECT_EQ(bytes({.points = {{}}})[0], '\x95');
+  EXPECT_EQ(Encode<Layout::kPositional>(std::vector<Old>(2)), "\x92\x90\x90");
+  EXPECT_EQ(Encode<Layout::kPositional>(Old{.first = 0}), std::string("\x91\x00", 2));
+  EXPECT_EQ(Encode<Layout::kPositional>(Old{.second = ""}), std::string("\x92\x01\xa0", 3));
+  for (const Sparse& sparse :
+       {Sparse{}, Sparse{.number = 0}, Sparse{.where = {.x = 1}}, Sparse{.text = "t"}, Sparse{.points = {{}, {.x = 2}}},
+        Sparse{.weight = -0.0}, Sparse{.maybe = 0}, Sparse{.number = 1, .maybe = 2}}) {
+    const auto read = Decode<Sparse, Layout::kPositional>(bytes(sparse));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(*read, sparse);
+    EXPECT_EQ(std::signbit(read->weight), std::signbit(sparse.weight));
+  }
+}
+
 TEST(Codec, FieldsMayBeAddedAtTheEnd) {
-  const auto newer = Decode<New, Layout::kPositional>(Encode<Layout::kPositional>(Old{}));
+  const auto newer = Decode<New, Layout::kPositional>(Encode<Layout::kPositional>(Old{.first = 5, .second = "five"}));
   ASSERT_TRUE(newer.ok()) << newer.status();
-  EXPECT_EQ(newer->first, 1);
-  EXPECT_EQ(newer->second, "two");
+  EXPECT_EQ(newer->first, 5);
+  EXPECT_EQ(newer->second, "five");
   EXPECT_EQ(newer->third, std::vector<int>{3});
   EXPECT_TRUE(newer->fourth.has_value());
-  const auto older = Decode<Old, Layout::kPositional>(Encode<Layout::kPositional>(New{}));
+  const auto older = Decode<Old, Layout::kPositional>(Encode<Layout::kPositional>(New{.second = "five", .third = {}}));
   ASSERT_TRUE(older.ok()) << older.status();
-  EXPECT_EQ(older->second, "twenty");
+  EXPECT_EQ(older->first, 10) << "not the last field that is said";
+  EXPECT_EQ(older->second, "five");
   const auto named = Decode<Old>(Encode(New{}));
   ASSERT_TRUE(named.ok()) << named.status();
   EXPECT_EQ(named->first, 10);

@@ -267,7 +267,7 @@ TEST(JobFrame, A33_JobsComeBackAsTheyWere) {
   const JobSpec job = Populated<JobSpec>();
   const auto decoded = DecodeJob(Bytes(EncodeJob(job)));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(*decoded, job);
+  EXPECT_EQ(Unpack(*decoded), job);
   EXPECT_EQ(EncodeJob(*decoded), EncodeJob(job));
   CheckGolden("job", EncodeJob(job));
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "millrace/base/fields.h"
+#include "millrace/model/packed_job.h"
 #include "millrace/wire/shape.h"
 
 namespace millrace::wire {
@@ -51,6 +52,11 @@ class Populator {
     } else if constexpr (kOf == Kind::kShared) {
       --count_;  // as what it holds
       Fill(value.Edit(), name);
+    } else if constexpr (std::is_same_v<T, PackedTasks>) {
+      JobSpec job;  // as a vector of them
+      job.tasks.resize(2);
+      for (TaskSpec& task : job.tasks) Fill(task, name);
+      value = Pack(std::move(job)).tasks;
     } else {
       static_assert(kOf == Kind::kAggregate);
       ForEachField(value, [this](std::string_view field, auto& member) { this->Fill(member, field); });

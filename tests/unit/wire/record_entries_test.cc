@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "millrace/base/digest.h"
 #include "millrace/base/status.h"
+#include "tests/support/edit_job.h"
 
 namespace millrace::wire {
 namespace {
@@ -185,7 +186,7 @@ TEST(RecordEntriesTest, ABodyEndsWhereItIsFull) {
 TEST(RecordEntriesTest, SaysWhichRunAnEntryAcceptsWithoutItsJob) {
   RunAccepted accepted;
   accepted.run = kRun;
-  accepted.job.Edit().tasks.resize(1000);
+  EditJob(accepted, [](JobSpec& job) { job.tasks.resize(1000); });
   const std::vector<Record> records = {accepted, Assigned(1), RunEnded{kRun, RunState::kFailed, 7}};
   const std::string body = Body(records);
   const auto entries = EntriesOf(body);
