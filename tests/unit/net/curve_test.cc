@@ -128,6 +128,13 @@ TEST_F(CurveTest, A48_PlaintextIsRefusedAndTheReasonNamesTheFix) {
   EXPECT_EQ(router_->peers(), 0U);
 }
 
+TEST_F(CurveTest, A48_WhileNobodyKeepsTheDoorNobodyGetsIn) {
+  doorkeeper_.reset();
+  const auto dealer = Connect(SocketKeys{known_, broker_.public_key});
+  EXPECT_NE(FirstEvent(*dealer).kind, ConnectionEvent::Kind::kConnected);
+  EXPECT_EQ(router_->peers(), 0U);
+}
+
 TEST_F(CurveTest, AnotherBrokersKeyIsNoticed) {
   const auto dealer = Connect(SocketKeys{known_, stranger_.public_key});
   const ConnectionEvent event = FirstEvent(*dealer);
