@@ -16,7 +16,7 @@ RUN apt-get update \
       git ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home millrace \
-    && install -d -o millrace -g millrace /work /data
+    && install -d -o millrace -g millrace /work /data /keys /join /state
 COPY --from=build /stage/ /
 USER millrace
 WORKDIR /work

@@ -4,7 +4,10 @@
 import datetime
 import json
 import os
+import pathlib
 import re
+import signal
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -188,6 +191,51 @@ def A48_a_fleet_joins_by_one_string(fleet):
     assert token not in fleet.log("broker") and token not in fleet.log("w1")
     fleet.start("settings", "millrace-worker", "--join", token, "--print-settings").wait()
     assert "(hidden)" in fleet.log("settings") and token not in fleet.log("settings")
+
+
+def composed(fleet, port, text):
+    """The environment that this part of docker-compose.yml sets, and its script, with a port and folders of our own."""
+    text = re.sub(r"(?<![\w/])/(keys|join|data|state)\b", str(fleet.dir) + r"/\1", text)
+    text = text.replace("8080", str(port)).replace("//orchestrator:", "//127.0.0.1:")
+    script = re.search(r"^( +)- \|\n((?:\1  .*\n)+)", text, re.M)
+    return dict(re.findall(r'^ +([A-Z_]+): "?([^"\s]+)', text, re.M)), script and script[2]
+
+
+def A48_the_compose_file_starts_a_fleet_with_keys(fleet):
+    file = pathlib.Path(__file__).resolve().parents[2] / "docker-compose.yml"
+    _, orchestrator, worker = re.split(r"^  (?:orchestrator|worker-1):\n", file.read_text(), flags=re.M)
+    assert "INSECURE" not in file.read_text()
+    for folder in ("join", "state"):
+        (fleet.dir / folder).mkdir()
+    port = fleet.free_port()
+    settings, script = composed(fleet, port, orchestrator)
+    fleet.env["PATH"] = ":".join([*(str(fleet.build / name) for name in ("broker", "tools")), fleet.env["PATH"]])
+
+    def start():
+        with open(fleet.dir / "broker.log", "ab") as log:
+            fleet.processes["broker"] = subprocess.Popen(["sh", "-ec", script], stdout=log, stderr=log, cwd=fleet.work,
+                                                         env={**fleet.env, **settings})
+        listening = f"listens on tcp://0.0.0.0:{port}"
+        wait_for("the orchestrator", lambda: listening in fleet.log("broker").split("stopping")[-1])
+
+    start()
+    fleet.env.update({name: settings[name] for name in ("ORCHESTRATOR_URL", "MILLRACE_KEY_FILE")})
+    given = composed(fleet, port, worker.split("worker-2:")[0])[0]
+    url = fleet.env.pop("ORCHESTRATOR_URL")
+    for name in ("worker-1", "worker-2", "worker-3"):
+        fleet.start(name, "millrace-worker", env={**given, "WORKER_ID": name})
+    fleet.env["ORCHESTRATOR_URL"] = url
+    fleet.wait_workers(3)
+    assert fleet.wait_run(fleet.submit(ONE))["state"] == "succeeded"
+    # Another start makes another token, and the keys stay.
+    token = (fleet.dir / "join" / "token").read_text()
+    fleet.processes["broker"].send_signal(signal.SIGTERM)
+    ended(fleet, "broker", fleet.processes["broker"], 0, "stopping")
+    start()
+    assert (fleet.dir / "join" / "token").read_text() != token
+    fleet.start("again", "millrace-worker", env={**given, "WORKER_ID": "worker-1"})
+    wait_for("worker-1 to be there again", lambda: "joined before" in fleet.log("again"))
+    fleet.wait_workers(1)
 
 
 def A48_tokens_have_limits(fleet):

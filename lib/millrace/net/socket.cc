@@ -24,6 +24,7 @@ constexpr int kHeartbeatMs = 15'000;         // ZMTP's own: a last resort agains
 constexpr int kHeartbeatTimeoutMs = 60'000;  // short ones kill healthy peers in the middle of a big frame
 constexpr int kRetransmitMs = 60'000;
 constexpr int kBindPauseMs = 50;
+constexpr int kZapEnforceDomain = 93;  // ZMQ_ZAP_ENFORCE_DOMAIN, which headers name only to who asks for drafts
 
 using Owner = std::shared_ptr<const void>;
 
@@ -47,6 +48,13 @@ bool SomeoneListensOn(const std::string& path) {
   const bool listens = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0 || errno == EAGAIN;
   ::close(fd);
   return listens;
+}
+
+// Else ZeroMQ admits every key while nobody listens where it asks (zap.h). A build that does not know the option goes
+// on without it: serve/gate.h tries whether a stranger gets in, whatever the build.
+void RefuseWithoutDoorkeeper(zmq::socket_t& socket) {
+  const int on = 1;
+  static_cast<void>(zmq_setsockopt(socket.handle(), kZapEnforceDomain, &on, sizeof on));
 }
 
 int BindOnce(zmq::socket_t& socket, const Endpoint& endpoint) {
@@ -116,6 +124,7 @@ absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpo
     if (keys) {
       socket.set(zmq::sockopt::curve_server, true);
       socket.set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
+      RefuseWithoutDoorkeeper(socket);
     }
     SetAddressFamily(socket, pinned);
     int error = BindOnce(socket, pinned);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is let in: the socket at which ZeroMQ asks, for each connection to a socket with keys, whether its key is
-// admitted (ZAP, ZeroMQ RFC 27). ZeroMQ admits everybody while nobody listens there, so it is bound before any other
-// socket and closed after all of them; while its owner is slow, new connections wait.
+// admitted (ZAP, ZeroMQ RFC 27). It is bound before any other socket and closed after all of them: while nobody listens
+// there nobody gets in, or everybody, if this build of ZeroMQ cannot be told otherwise. While its owner is slow, new
+// connections wait.
 #pragma once
 
 #include <memory>

@@ -29,7 +29,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kTestAgain = std::chrono::minutes(1);
 constexpr auto kTestPatience = std::chrono::seconds(20);
 constexpr std::size_t kMostNews = 10'000;  // a flood of strangers must not fill the memory
 
@@ -121,6 +120,7 @@ struct Gate::State {
   net::SocketContext& context;
   keys::Keyring keyring;
   std::function<void(const absl::Status&)> on_open;
+  std::chrono::nanoseconds test_again{};
   std::unique_ptr<net::ZapSocket> zap;
   exec::UniqueFd watch;
   net::Mailbox<GateNews> news;
@@ -226,7 +226,7 @@ void Gate::State::LookAtTest() {
 
 void Gate::State::EndTest(const absl::Status& status) {
   stranger.reset();
-  test_at = Clock::now() + kTestAgain;
+  test_at = Clock::now() + test_again;
   const bool open = status.code() == absl::StatusCode::kInternal;
   if (first_result) {
     std::exchange(first_result, nullptr)->set_value(status);
@@ -284,12 +284,14 @@ void Gate::State::Run() {
 Gate::Gate(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<Gate>> Gate::Start(net::SocketContext& context, keys::Keyring keyring,
-                                                  std::function<void(const absl::Status&)> on_open) {
+                                                  std::function<void(const absl::Status&)> on_open,
+                                                  std::chrono::nanoseconds test_again) {
   MILLRACE_ASSIGN_OR_RETURN(const keys::KeyFile own, keyring.Broker());
   MILLRACE_RETURN_IF_ERROR(keyring.Load().status());
   context.UseKeys(net::SocketKeys{own.pair, own.pair.public_key});
   auto state = std::make_unique<State>(context, std::move(keyring));
   state->on_open = std::move(on_open);
+  state->test_again = test_again;
   state->watch = exec::UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   const auto folder = state->keyring.folder().string();
   constexpr std::uint32_t kWatched = IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ATTRIB;

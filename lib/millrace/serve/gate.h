@@ -3,11 +3,12 @@
 // list as it changes, and adds to it whoever joins by a token. It looks at the list once more before it refuses a key,
 // so that one that was just added is admitted at once.
 //
-// ZeroMQ would admit everybody if nobody answered (docs/security.md). So the gate is there before the first socket and
-// goes after the last, and it keeps trying to get in with a key that is on no list: were that ever to work, the process
-// has to end.
+// Some builds of ZeroMQ admit everybody if nobody answers (docs/security.md). So the gate is there before the first
+// socket and goes after the last, and it keeps trying to get in with a key that is on no list: were that ever to work,
+// the process has to end.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,12 +50,13 @@ class Gate {
  public:
   // The context must have no sockets yet. `on_open`: a key that is on no list got in; called on the gate's thread.
   static absl::StatusOr<std::unique_ptr<Gate>> Start(net::SocketContext& context, keys::Keyring keyring,
-                                                     std::function<void(const absl::Status&)> on_open);
+                                                     std::function<void(const absl::Status&)> on_open,
+                                                     std::chrono::nanoseconds test_again = std::chrono::minutes(1));
   ~Gate();
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // Returns when a foreign key was refused at this socket; it is tried again every minute from then on.
+  // Returns when a foreign key was refused at this socket; it is tried again every `test_again` from then on.
   absl::Status Test(const net::Endpoint& control);
 
   // Any thread. Null = not admitted, or not any more.

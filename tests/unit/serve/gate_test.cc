@@ -6,11 +6,14 @@
 
 #include <atomic>
 #include <deque>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "millrace/net/dealer.h"
+#include "millrace/net/poller.h"
 #include "millrace/net/router.h"
+#include "millrace/net/wakeup.h"
 #include "millrace/net/zap.h"
 #include "tests/unit/serve/support.h"
 
@@ -27,6 +30,47 @@ net::SocketContext& FreshContext() {
 }
 
 constexpr std::int64_t kFarAway = std::int64_t{1} << 37;  // seconds: before the year 10000
+
+// What must not be: something with the broker's key that lets everybody in.
+class OpenDoor {
+ public:
+  OpenDoor(const keys::KeyPair& own, const net::Endpoint& at) {
+    context_.UseKeys(net::SocketKeys{own, own.public_key});
+    auto zap = net::ZapSocket::Bind(context_);
+    EXPECT_TRUE(zap.ok()) << zap.status();
+    zap_ = *std::move(zap);
+    auto router = net::Router::Bind(context_, at);
+    EXPECT_TRUE(router.ok()) << router.status();
+    router_ = *std::move(router);
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~OpenDoor() {
+    end_.Signal();
+    thread_.join();
+    router_.reset();
+  }
+  const net::Endpoint& endpoint() const { return router_->endpoint(); }
+
+ private:
+  void Run() {
+    net::Poller poller;
+    while (true) {
+      std::vector<net::PollItem> items(2);
+      items[0].socket = zap_->native();
+      items[1].fd = end_.fd();
+      EXPECT_TRUE(poller.Wait(items, std::chrono::steady_clock::time_point::max()).ok());
+      if (items[1].readable) return;
+      net::ZapRequest request;
+      while (zap_->Receive(request)) zap_->Admit(request.public_key);
+    }
+  }
+
+  net::SocketContext& context_ = FreshContext();
+  std::unique_ptr<net::ZapSocket> zap_;
+  std::unique_ptr<net::Router> router_;
+  net::Wakeup end_;
+  std::thread thread_;
+};
 
 class GateTest : public testing::Test {
  protected:
@@ -120,6 +164,13 @@ TEST_F(GateTest, TheSelfTestIsRefusedAndNoNews) {
   EXPECT_TRUE(news.empty());
 }
 
+TEST_F(GateTest, A48_ABrokerThatIsOpenIsFoundOutBeforeItIsReady) {
+  const OpenDoor open(pair_, *net::MakeBindEndpoint("127.0.0.1", 0));
+  const absl::Status status = gate_->Test(open.endpoint());
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(TextOf(status), HasSubstr("open to everybody"));
+}
+
 TEST_F(GateTest, AKeyThatWasJustAddedGetsInAtOnce) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(GetsIn(Add("k" + std::to_string(i))));
 }
@@ -189,6 +240,27 @@ TEST_F(GateTest, AListThatOthersMayReadIsNotFollowed) {
   EXPECT_TRUE(GetsIn(pair));
   ASSERT_EQ(chmod(ring_.list_file().c_str(), 0600), 0);
   EXPECT_TRUE(Next<GateTrouble>().status.ok());
+}
+
+TEST(GateWatchTest, A48_ABrokerThatBecomesOpenIsFoundOutLater) {
+  TemporaryDirectory folder;
+  const keys::Keyring ring(folder / "keys");
+  const keys::KeyPair pair = *net::MakeKeyPair();
+  ASSERT_TRUE(ring.Init(pair).ok());
+  net::SocketContext& context = FreshContext();
+  std::atomic<int> opened = 0;
+  const auto gate = Gate::Start(
+      context, ring, [&opened](const absl::Status&) { ++opened; }, std::chrono::milliseconds(10));
+  ASSERT_TRUE(gate.ok()) << gate.status();
+  auto router = net::Router::Bind(context, *net::MakeBindEndpoint("127.0.0.1", 0));
+  ASSERT_TRUE(router.ok()) << router.status();
+  const net::Endpoint endpoint = (*router)->endpoint();
+  const absl::Status status = (*gate)->Test(endpoint);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(opened, 0);
+  router->reset();
+  const OpenDoor open(pair, endpoint);
+  EXPECT_TRUE(Eventually([&opened] { return opened > 0; }));
 }
 
 TEST(GateStartTest, WithoutKeysThereIsNoGate) {
