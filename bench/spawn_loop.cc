@@ -83,15 +83,15 @@ class Spawned {
 // A loop below its supervisor, and the pipe on which it says how long it took.
 struct Slot {
   std::unique_ptr<exec::SlotProcess> process;
-  exec::UniqueFd said;
+  UniqueFd said;
 };
 
 Slot StartSlot(std::int64_t commands) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) Fail("pipe2");
   Slot slot;
-  slot.said = exec::UniqueFd(ends[0]);
-  const exec::UniqueFd output(ends[1]);
+  slot.said = UniqueFd(ends[0]);
+  const UniqueFd output(ends[1]);
   exec::SlotOptions options;
   options.host_args = {kLoopWord, std::to_string(commands)};
   options.output_fd = output.get();

@@ -98,7 +98,7 @@ std::vector<std::string> Fleet::Arguments(std::size_t member) const {
 std::string Fleet::CommandLine(std::size_t member) const { return absl::StrJoin(Arguments(member), " "); }
 
 absl::Status Fleet::Start(std::size_t member) {
-  const exec::UniqueFd log(open(LogOf(member).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const UniqueFd log(open(LogOf(member).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log.valid()) return ErrnoStatus(errno, LogOf(member).string());
   exec::SpawnRequest request;
   request.argv = Arguments(member);

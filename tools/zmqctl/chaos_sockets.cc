@@ -14,8 +14,6 @@
 namespace millrace::zmqctl {
 namespace {
 
-using exec::UniqueFd;
-
 constexpr int kBacklog = 64;
 
 sockaddr_in AddressOf(const std::string& host, std::uint16_t port) {

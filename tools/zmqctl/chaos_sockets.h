@@ -6,18 +6,18 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 
 namespace millrace::zmqctl {
 
 // `host` is a literal IPv4 address. Unavailable when the port is taken there.
-absl::StatusOr<exec::UniqueFd> ListenOn(const std::string& host, std::uint16_t port);
+absl::StatusOr<UniqueFd> ListenOn(const std::string& host, std::uint16_t port);
 
 // To 127.0.0.1, which answers at once. None when nobody listens.
-exec::UniqueFd DialLocal(std::uint16_t port);
+UniqueFd DialLocal(std::uint16_t port);
 
-void SendAtOnce(const exec::UniqueFd& fd);
+void SendAtOnce(const UniqueFd& fd);
 // So that closing it tells the other side by a reset.
-void ResetOnClose(const exec::UniqueFd& fd);
+void ResetOnClose(const UniqueFd& fd);
 
 }  // namespace millrace::zmqctl

@@ -14,16 +14,15 @@
 #include <thread>
 #include <utility>
 
+#include "millrace/base/fd.h"
 #include "millrace/base/random.h"
 #include "millrace/base/status.h"
-#include "millrace/exec/fd.h"
 #include "millrace/net/wakeup.h"
 #include "tools/zmqctl/chaos_sockets.h"
 
 namespace millrace::zmqctl {
 namespace {
 
-using exec::UniqueFd;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostHeld = 4u << 20;  // bytes of one direction; then the sender has to wait

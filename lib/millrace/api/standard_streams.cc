@@ -15,11 +15,11 @@ namespace millrace {
 namespace {
 
 // The end to read from, without blocking; `target` becomes the end to write to, which blocks like a file would.
-absl::StatusOr<exec::UniqueFd> PipeInto(int target) {
+absl::StatusOr<UniqueFd> PipeInto(int target) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe2");
-  exec::UniqueFd reader(ends[0]);
-  const exec::UniqueFd writer(ends[1]);
+  UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
   if (fcntl(reader.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "fcntl(O_NONBLOCK)");
   if (dup2(writer.get(), target) < 0) return ErrnoStatus(errno, "dup2");
   return reader;
@@ -40,8 +40,8 @@ void DrainOne(int fd, bool is_stderr, const StandardStreams::Sink& sink) {
 
 absl::StatusOr<StandardStreams> StandardStreams::Redirect() {
   std::fflush(nullptr);
-  MILLRACE_ASSIGN_OR_RETURN(exec::UniqueFd out, PipeInto(STDOUT_FILENO));
-  MILLRACE_ASSIGN_OR_RETURN(exec::UniqueFd err, PipeInto(STDERR_FILENO));
+  MILLRACE_ASSIGN_OR_RETURN(UniqueFd out, PipeInto(STDOUT_FILENO));
+  MILLRACE_ASSIGN_OR_RETURN(UniqueFd err, PipeInto(STDERR_FILENO));
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a pipe would make it wait for 4 KiB, and a crash would lose them
   return StandardStreams(std::move(out), std::move(err));
 }

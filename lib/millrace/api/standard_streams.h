@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 
 namespace millrace {
 
@@ -29,10 +29,10 @@ class StandardStreams {
   int err_fd() const { return err_.get(); }
 
  private:
-  StandardStreams(exec::UniqueFd out, exec::UniqueFd err) : out_(std::move(out)), err_(std::move(err)) {}
+  StandardStreams(UniqueFd out, UniqueFd err) : out_(std::move(out)), err_(std::move(err)) {}
 
-  exec::UniqueFd out_;
-  exec::UniqueFd err_;
+  UniqueFd out_;
+  UniqueFd err_;
 };
 
 }  // namespace millrace

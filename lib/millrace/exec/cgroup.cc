@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "millrace/base/fd.h"
 #include "millrace/base/status.h"
-#include "millrace/exec/fd.h"
 #include "millrace/exec/small_file.h"
 
 namespace millrace::exec {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 #include "millrace/exec/frame.h"
 
 namespace millrace::exec {

@@ -17,9 +17,9 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "millrace/base/fd.h"
 #include "millrace/exec/cgroup.h"
 #include "millrace/exec/environment.h"
-#include "millrace/exec/fd.h"
 #include "millrace/exec/tree.h"
 
 namespace millrace::exec {

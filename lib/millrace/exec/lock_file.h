@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 
 namespace millrace::exec {
 

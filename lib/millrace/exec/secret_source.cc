@@ -11,8 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "millrace/base/fd.h"
 #include "millrace/base/status.h"
-#include "millrace/exec/fd.h"
 
 namespace millrace::exec {
 namespace {

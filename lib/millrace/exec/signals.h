@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 
 namespace millrace::exec {
 

@@ -20,10 +20,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "millrace/base/fd.h"
 #include "millrace/base/time.h"
 #include "millrace/exec/cgroup.h"
 #include "millrace/exec/environment.h"
-#include "millrace/exec/fd.h"
 #include "millrace/exec/frame.h"
 #include "millrace/exec/spawn.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 
 namespace millrace::exec {
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "millrace/base/fd.h"
 #include "millrace/exec/environment.h"
-#include "millrace/exec/fd.h"
 
 namespace millrace::exec {
 

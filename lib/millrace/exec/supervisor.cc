@@ -22,10 +22,10 @@
 #include <utility>
 #include <vector>
 
+#include "millrace/base/fd.h"
 #include "millrace/base/time.h"
 #include "millrace/exec/cgroup.h"
 #include "millrace/exec/control.h"
-#include "millrace/exec/fd.h"
 #include "millrace/exec/host_channel.h"
 #include "millrace/exec/memory.h"
 #include "millrace/exec/spawn.h"

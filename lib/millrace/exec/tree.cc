@@ -12,7 +12,7 @@
 #include <set>
 #include <string_view>
 
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 #include "millrace/exec/small_file.h"
 #include "millrace/exec/spawn.h"
 

@@ -112,7 +112,7 @@ bool AuditLog::Open() {
     const std::string old = options_.file.string() + ".1";
     if (std::rename(options_.file.c_str(), old.c_str()) != 0) log::Warning("cannot rename the full audit log");
   }
-  fd_ = exec::UniqueFd(::open(options_.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  fd_ = UniqueFd(::open(options_.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct stat info {};
   bytes_ = fd_.valid() && ::fstat(fd_.get(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
   return fd_.valid();

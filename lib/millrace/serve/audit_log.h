@@ -11,9 +11,9 @@
 #include <string_view>
 #include <utility>
 
+#include "millrace/base/fd.h"
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
-#include "millrace/exec/fd.h"
 #include "millrace/model/caller.h"
 #include "millrace/model/message.h"
 
@@ -46,7 +46,7 @@ class AuditLog {
   bool Open();
 
   Options options_;
-  exec::UniqueFd fd_;
+  UniqueFd fd_;
   std::uint64_t bytes_ = 0;
   bool troubled_ = false;
   std::map<std::pair<PeerId, std::uint64_t>, Entry> asked_;

@@ -16,8 +16,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "millrace/base/fail_point.h"
+#include "millrace/base/fd.h"
 #include "millrace/base/status.h"
-#include "millrace/exec/fd.h"
 #include "millrace/log/log.h"
 #include "millrace/net/dealer.h"
 #include "millrace/net/poller.h"
@@ -122,7 +122,7 @@ struct Gate::State {
   std::function<void(const absl::Status&)> on_open;
   std::chrono::nanoseconds test_again{};
   std::unique_ptr<net::ZapSocket> zap;
-  exec::UniqueFd watch;
+  UniqueFd watch;
   net::Mailbox<GateNews> news;
   net::Mailbox<Order> orders;
   mutable std::mutex mutex;
@@ -292,7 +292,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Start(net::SocketContext& context, k
   auto state = std::make_unique<State>(context, std::move(keyring));
   state->on_open = std::move(on_open);
   state->test_again = test_again;
-  state->watch = exec::UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  state->watch = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   const auto folder = state->keyring.folder().string();
   constexpr std::uint32_t kWatched = IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_ATTRIB;
   if (!state->watch.valid() || ::inotify_add_watch(state->watch.get(), folder.c_str(), kWatched) < 0) {

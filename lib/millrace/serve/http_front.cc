@@ -20,15 +20,13 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "millrace/base/fd.h"
 #include "millrace/base/status.h"
-#include "millrace/exec/fd.h"
 #include "millrace/net/wakeup.h"
 #include "millrace/serve/clock.h"
 
 namespace millrace::serve {
 namespace {
-
-using exec::UniqueFd;
 
 constexpr Duration kNoDescriptor = std::chrono::milliseconds(100);  // until accepting is tried again
 

@@ -84,7 +84,7 @@ class HostTest : public ::testing::Test {
   void SetUp() override {
     int ends[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    const exec::UniqueFd theirs(ends[1]);
+    const UniqueFd theirs(ends[1]);
     channel_ = exec::HostChannel::FromFd(ends[0]).value();
     exec::SpawnRequest request;
     request.program = std::filesystem::read_symlink("/proc/self/exe");

@@ -12,7 +12,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 #include "tests/unit/exec/support.h"
 
 namespace millrace::exec {

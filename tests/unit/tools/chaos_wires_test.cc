@@ -12,12 +12,11 @@
 #include <string>
 #include <thread>
 
-#include "millrace/exec/fd.h"
+#include "millrace/base/fd.h"
 
 namespace millrace::zmqctl {
 namespace {
 
-using exec::UniqueFd;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-namespace millrace::exec {
+namespace millrace {
 
 class UniqueFd {
  public:
@@ -33,4 +33,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace millrace::exec
+}  // namespace millrace

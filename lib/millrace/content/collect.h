@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a task has made, taken by name from its folder into a store: artifacts.
+//
+// A name is a pattern as in wildcard.h, from the folder on: "dist/**/*.whl", "report.html", "build/app". What matches
+// is a file, a link, or a directory, which means everything in it. A '*' matches names that begin with a dot, too. The
+// tree has the paths that the files have in the folder.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "millrace/content/content_store.h"
+#include "millrace/content/tree.h"
+
+namespace millrace::content {
+
+inline constexpr std::size_t kMaxGlob = 4095;  // bytes of one
+
+struct Glob {
+  std::string pattern{};
+  bool demanded = true;       // that nothing matches is an error
+  bool with_content = false;  // that a file of it is empty, or that it has no file, is an error
+};
+
+struct Collected {
+  Tree tree{};
+  Pins pins{};  // of all its files
+};
+
+// OK when a pattern may be used: InvalidArgument for one that is empty, absolute or unsound, or has a part that is
+// empty, "." or "..".
+absl::Status CheckGlob(std::string_view pattern);
+
+// NotFound for a demanded glob that nothing matches, with the names that are nearest; FailedPrecondition for a file
+// that is empty and should not be. InvalidArgument for what no tree can hold.
+absl::StatusOr<Collected> Collect(const std::filesystem::path& folder, std::span<const Glob> globs,
+                                  ContentStore& store);
+
+}  // namespace millrace::content
