@@ -208,6 +208,31 @@ PastLinks RunStory::LinksAt(std::uint32_t index) const {
   return links;
 }
 
+JobSpec RunStory::Tables() const {
+  return {.name = job_->name,
+          .fail_mode = job_->fail_mode,
+          .use_cache = job_->use_cache,
+          .modules = job_->modules,
+          .requirements = job_->requirements,
+          .policies = job_->policies,
+          .tasks = {}};
+}
+
+SubmittedTask RunStory::SubmittedAt(std::uint32_t index) const {
+  const TaskSpec& spec = SpecOf(index);
+  SubmittedTask submitted{.spec = {.name = {},
+                                   .module = spec.module,
+                                   .requirements = spec.requirements,
+                                   .policy = spec.policy,
+                                   .inputs = spec.inputs,
+                                   .env = spec.env,
+                                   .needs = {}}};
+  if (spec.inputs.size() <= kMaxInputsKept) return submitted;
+  submitted.inputs_left_out = spec.inputs.size();
+  submitted.spec.inputs = {};
+  return submitted;
+}
+
 PastTask RunStory::TaskAt(std::uint32_t index) const {
   const Task& task = tasks_[index];
   PastTask past;
