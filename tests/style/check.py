@@ -53,6 +53,7 @@ LAYERS = {
     "yaml": ["base", "model", "wire"],
     "store": ["base", "model", "wire"],
     "report": ["base", "model", "wire"],
+    "replay": ["base", "model", "sched", "report"],
     "exec": ["base"],
     "api": ["base", "model", "wire", "exec"],
     "net": ["base", "model", "keys", "wire"],
