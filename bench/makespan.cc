@@ -21,8 +21,8 @@
 
 #include "bench/dag.h"
 #include "bench/list_schedule.h"
-#include "bench/virtual_fleet.h"
 #include "millrace/base/status.h"
+#include "millrace/replay/virtual_fleet.h"
 
 namespace millrace::bench {
 namespace {
@@ -152,9 +152,11 @@ struct Totals {
 };
 
 Json One(const Dag& dag, std::size_t slots, std::optional<Duration> optimum, const Options& options, Totals& totals) {
-  VirtualFleet fleet(slots, 1);
-  const Duration makespan =
+  replay::VirtualFleet fleet(slots, 1);
+  const absl::StatusOr<Duration> ran =
       fleet.Run(JobOf(dag, options.expected), [&dag](std::uint32_t task) { return dag.tasks[task].takes; });
+  if (!ran.ok()) Die(TextOf(ran.status()));
+  const Duration makespan = *ran;
   const Bounds bounds = BoundsOf(dag, slots);
   const Duration list = ListSchedule(dag, slots);
   const double by_bound = InSeconds(makespan) / InSeconds(bounds.lower);

@@ -62,5 +62,7 @@ int main(int argc, char** argv) {
   request.console = millrace::host::ConsoleFor(stderr, resolved.options);
   request.interrupts = interrupts->get();
   request.ready_file = ready_file;
+  request.program = "zmqctl";  // which has the same modules
+  request.look_ahead = true;
   return millrace::host::ReportEnd(millrace::host::RunOrchestrator(std::move(request)), resolved.options, json);
 }

@@ -75,6 +75,8 @@ OTHERS = {
     "tools/zmqctl/chaos_settings.cc:kMostFaults": "a range of settings",
     "tools/zmqctl/chaos_settings.cc:kMostSlots": "a range of settings",
     "tools/zmqctl/chaos_settings.cc:kMostWorkers": "a range of settings",
+    "tools/zmqctl/simulate.cc:kMostSlots": "a range of options",
+    "tools/zmqctl/simulate.cc:kMostWorkers": "a range of options",
     "tools/zmqctl/chaos_wires.cc:kMostHeld": "of a rehearsal with our own fleet",
     "wire/record_entries.cc:kMaxStretch": "where our own records are cut into rows",
     "wire/record_entries.cc:kMaxStretchBytes": "where our own records are cut into rows",

@@ -21,6 +21,7 @@ import attackers  # noqa: E402
 import chaos_command  # noqa: E402
 import crowds  # noqa: E402
 import fail_points  # noqa: E402
+import forecasts  # noqa: E402
 import history  # noqa: E402
 import keys  # noqa: E402
 import links  # noqa: E402
@@ -30,14 +31,16 @@ import operation  # noqa: E402
 import partitions  # noqa: E402
 import pipelines  # noqa: E402
 import reports  # noqa: E402
+import reruns  # noqa: E402
 import restarts  # noqa: E402
 import secrets_kept  # noqa: E402
+import simulations  # noqa: E402
 import systems  # noqa: E402
 import wires  # noqa: E402
 from fleet import Fleet, Skipped  # noqa: E402
 
 THEMES = (losses, restarts, fail_points, systems, crowds, links, wires, partitions, pipelines, operation, keys,
-          attackers, secrets_kept, history, reports, old_bugs, chaos_command)
+          attackers, secrets_kept, history, reports, simulations, forecasts, reruns, old_bugs, chaos_command)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|G_|an?_", name)]
 

@@ -54,6 +54,7 @@ LAYERS = {
     "store": ["base", "model", "wire"],
     "report": ["base", "model", "wire"],
     "content": ["base", "model", "wire"],
+    "replay": ["base", "model", "sched", "report"],
     "exec": ["base"],
     "api": ["base", "model", "wire", "exec"],
     "net": ["base", "model", "keys", "wire"],

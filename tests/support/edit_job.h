@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests that say what a job is one thing at a time: unpacks the job of a record, lets it be changed, packs it again.
+// For tests that say what a job is one thing at a time: unpacks the job of a record, lets it be changed, packs it
+// again.
 #pragma once
 
 #include <utility>

@@ -40,6 +40,8 @@ absl::StatusOr<int> Submit(Context& context) {
     request.console = context.err;
     request.quiet = context.arguments.quiet;
     request.interrupts = &context.interrupts;
+    request.program = "zmqctl";
+    request.look_ahead = true;
     return host::ReportEnd(host::RunOnBroker(std::move(request)), context.options, context.arguments.json);
   }
   MILLRACE_ASSIGN_OR_RETURN(const client::Submitted submitted, context.client.Submit(std::move(job)));
@@ -49,6 +51,22 @@ absl::StatusOr<int> Submit(Context& context) {
   const std::string run = RunName(submitted.run);
   context.out.Write(context.arguments.json ? "{\"run\": \"" + run + "\"}\n" : run + "\n");
   return host::kSucceeded;
+}
+
+absl::StatusOr<int> Watch(Context& context) {
+  RunId run;
+  if (!context.arguments.run.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(run, ParseRunName(context.arguments.run));
+  }
+  host::RunRequest request;
+  request.options = context.options;
+  request.console = context.err;
+  request.quiet = context.arguments.quiet;
+  request.interrupts = &context.interrupts;
+  request.program = "zmqctl";
+  request.look_ahead = true;
+  return host::ReportEnd(host::WatchOnBroker(context.client, run, std::move(request)), context.options,
+                         context.arguments.json);
 }
 
 absl::StatusOr<int> Cancel(Context& context) {

@@ -3,18 +3,24 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 
 #include "absl/strings/str_join.h"
 #include "millrace/base/fields.h"
 #include "millrace/base/status.h"
+#include "millrace/host/engine.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/summary.h"
+#include "millrace/report/crash_card.h"
 #include "millrace/serve/view_json.h"
 #include "millrace/wire/json.h"
 #include "tools/zmqctl/commands.h"
+#include "tools/zmqctl/estimates.h"
 #include "tools/zmqctl/text.h"
 
 namespace millrace::zmqctl {
@@ -40,6 +46,36 @@ std::size_t LiveOf(const std::vector<WorkerView>& workers) {
       workers.begin(), workers.end(), [](const WorkerView& worker) { return worker.state != WorkerState::kLost; }));
 }
 
+using Left = std::map<RunId, host::TimesLeft>;
+using Json = nlohmann::ordered_json;
+
+// How much longer each takes stands in its row; null when it is not known, or when it has ended.
+void AddTimesLeft(Json& rows, const std::vector<RunView>& runs, const Left& left) {
+  const auto seconds = [](Duration duration) {
+    return std::round(std::chrono::duration<double>(duration).count() * 1e3) / 1e3;
+  };
+  for (std::size_t i = 0; i < runs.size() && i < rows.size(); ++i) {
+    const auto it = left.find(runs[i].run);
+    rows[i]["eta_p50_s"] = it == left.end() ? Json(nullptr) : Json(seconds(it->second.p50));
+    rows[i]["eta_p90_s"] = it == left.end() ? Json(nullptr) : Json(seconds(it->second.p90));
+  }
+}
+
+std::string WithTimesLeft(const std::string& json, const std::vector<RunView>& runs, const Left& left) {
+  Json rows = Json::parse(json);
+  AddTimesLeft(rows, runs, left);
+  return rows.dump();
+}
+
+std::string WithRuns(const std::string& json, const std::string& runs_json, const std::vector<RunView>& runs,
+                     const Left& left) {
+  Json broker = Json::parse(json);
+  Json rows = Json::parse(runs_json);
+  AddTimesLeft(rows, runs, left);
+  broker["runs"] = std::move(rows);
+  return broker.dump();
+}
+
 }  // namespace
 
 absl::StatusOr<int> Status(Context& context) {
@@ -47,11 +83,25 @@ absl::StatusOr<int> Status(Context& context) {
   query.kind = QueryKind::kBroker;
   MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
   if (answer.broker.empty()) return Internal("the broker said nothing about itself");
-  if (context.arguments.json) {
-    Print(context, serve::BrokerJson(answer.broker.front()));
-  } else {
-    context.out.Write(BrokerText(answer.broker.front(), context.out));
+  std::vector<RunView> runs;
+  if (answer.broker.front().runs_active > 0) {
+    query.kind = QueryKind::kRuns;
+    MILLRACE_ASSIGN_OR_RETURN(Answer known, context.client.Ask(query));
+    runs = std::move(known.runs);
+    std::erase_if(runs, [](const RunView& run) { return HasEnded(run.state); });
   }
+  MILLRACE_ASSIGN_OR_RETURN(const Left left, TimesLeftOf(context, runs));
+  if (context.arguments.json) {
+    Print(context, WithRuns(serve::BrokerJson(answer.broker.front()), serve::RunsJson(runs), runs, left));
+    return host::kSucceeded;
+  }
+  std::string text = BrokerText(answer.broker.front(), context.out);
+  for (const RunView& run : runs) {
+    text += absl::StrFormat("run       %s of %s: %s", RunName(run.run), Printable(run.name), host::Totals(run));
+    if (const auto it = left.find(run.run); it != left.end()) text += ", " + host::TimeLeftText(it->second);
+    text += "\n";
+  }
+  context.out.Write(text);
   return host::kSucceeded;
 }
 
@@ -79,21 +129,26 @@ absl::StatusOr<int> Runs(Context& context) {
   Query query;
   query.kind = QueryKind::kRuns;
   MILLRACE_ASSIGN_OR_RETURN(const Answer answer, context.client.Ask(query));
+  MILLRACE_ASSIGN_OR_RETURN(const Left left, TimesLeftOf(context, answer.runs));
   if (context.arguments.json) {
-    Print(context, serve::RunsJson(answer.runs));
+    Print(context, WithTimesLeft(serve::RunsJson(answer.runs), answer.runs, left));
     return host::kSucceeded;
   }
   std::vector<std::vector<std::string>> rows = {{"run", "name", "state", "tasks", "elapsed", "what"}};
   for (const RunView& run : answer.runs) {
+    std::string what = run.root_cause.empty() ? host::Totals(run) : Printable(run.root_cause);
+    if (const auto it = left.find(run.run); it != left.end()) what += ", " + host::TimeLeftText(it->second);
     rows.push_back({RunName(run.run), Printable(run.name), std::string(EnumName(run.state)), std::to_string(run.tasks),
-                    FormatDuration(run.elapsed),
-                    run.root_cause.empty() ? host::Totals(run) : Printable(run.root_cause)});
+                    FormatDuration(run.elapsed), std::move(what)});
   }
   context.out.Write(FormatTable(rows, context.out));
   return host::kSucceeded;
 }
 
-absl::StatusOr<int> Tasks(Context& context) {
+namespace {
+
+// All of the run, also when only the history has it.
+absl::StatusOr<std::vector<TaskView>> AllTasks(Context& context, RunId& run) {
   MILLRACE_ASSIGN_OR_RETURN(Query query, About(QueryKind::kTasks, context.arguments));
   query.task.clear();
   std::vector<TaskView> tasks;
@@ -115,6 +170,15 @@ absl::StatusOr<int> Tasks(Context& context) {
     if (!unique.empty() && unique.back().index == task.index) unique.pop_back();
     unique.push_back(std::move(task));
   }
+  run = query.run;
+  return unique;
+}
+
+}  // namespace
+
+absl::StatusOr<int> Tasks(Context& context) {
+  RunId run;
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<TaskView> unique, AllTasks(context, run));
   if (context.arguments.json) {
     Print(context, serve::TasksJson(unique));
     return host::kSucceeded;
@@ -188,6 +252,28 @@ absl::StatusOr<int> Logs(Context& context) {
   }
 }
 
+namespace {
+
+// Of a task that has no result since it failed: all that is known of that.
+void ShowFailure(Context& context) {
+  RunId run;
+  const absl::StatusOr<std::vector<TaskView>> tasks = AllTasks(context, run);
+  if (!tasks.ok()) return;
+  const auto named = [&context](const TaskView& task) { return task.name == context.arguments.task; };
+  const auto task = std::find_if(tasks->begin(), tasks->end(), named);
+  if (task == tasks->end() || !report::HasFailed(*task)) return;
+  const std::string& host = report::HostOf(*task);
+  const auto on_host = std::count_if(tasks->begin(), tasks->end(), [&host](const TaskView& other) {
+    return report::HasFailed(other) && report::HostOf(other) == host;
+  });
+  host::FailureNotes notes{
+      .others_on_host = host.empty() ? 0 : static_cast<std::uint32_t>(on_host - 1),
+      .again = report::RerunCommand("zmqctl", run, task->name, host::BrokerWords(context.options))};
+  context.err.Write(host::FailureText(*task, context.err, notes));
+}
+
+}  // namespace
+
 absl::StatusOr<int> Result(Context& context) {
   RunId run;
   if (!context.arguments.run.empty()) {
@@ -196,6 +282,7 @@ absl::StatusOr<int> Result(Context& context) {
   const auto limit = static_cast<std::uint64_t>(context.options.max_payload_size);
   absl::StatusOr<Bytes> found = context.client.Result(run, context.arguments.task, limit);
   if (!found.ok()) found = PastResult(context, found.status());
+  if (!found.ok()) ShowFailure(context);
   MILLRACE_ASSIGN_OR_RETURN(const Bytes result, std::move(found));
   if (result.empty()) {
     Print(context, "null");

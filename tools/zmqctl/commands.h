@@ -30,12 +30,15 @@ struct Arguments {
   std::string state;
   std::string since;
   std::int64_t last = 20;
+  bool estimates = false;
   bool html = false;  // report: its form; none = a text for people
   bool junit = false;
   bool trace = false;
   bool mermaid = false;
   bool dot = false;
-  std::string output;  // a file; "" = standard output
+  std::string output;      // a file; "" = standard output
+  std::string workers;     // simulate: how many, or several such numbers
+  std::int64_t slots = 0;  // of each; 0 = as many as were busy at a time
 };
 
 // A connection to the broker that the options name, and where answers go.
@@ -52,6 +55,7 @@ struct Context {
 absl::StatusOr<int> Submit(Context& context);
 absl::StatusOr<int> Status(Context& context);
 absl::StatusOr<int> Runs(Context& context);
+absl::StatusOr<int> Watch(Context& context);
 absl::StatusOr<int> Tasks(Context& context);
 absl::StatusOr<int> Workers(Context& context);
 absl::StatusOr<int> Logs(Context& context);
@@ -69,6 +73,7 @@ absl::StatusOr<int> SalvageJournal(const Arguments& arguments, const Options& op
 // ... and the history in one that a broker may be using.
 absl::StatusOr<int> HistoryOnDisk(const Arguments& arguments, const Options& options);
 absl::StatusOr<int> Report(const Arguments& arguments, const Options& options);
+absl::StatusOr<int> Simulate(const Arguments& arguments, const Options& options);
 
 // For a run that the broker has forgotten, the rows of its tasks as the history has them. `status` is the broker's
 // refusal, and comes back when the history does not know better.

@@ -2,33 +2,32 @@
 // Runs that have ended: a list, or one with all that is kept of it; asked of a broker or read from its data directory.
 #include <algorithm>
 #include <ctime>
-#include <filesystem>
-#include <functional>
 #include <iterator>
 #include <optional>
 
 #include "millrace/base/fields.h"
 #include "millrace/base/status.h"
 #include "millrace/base/suggest.h"
+#include "millrace/host/engine.h"
 #include "millrace/host/exit_code.h"
+#include "millrace/host/past.h"
 #include "millrace/host/report.h"
 #include "millrace/host/summary.h"
+#include "millrace/report/crash_card.h"
 #include "millrace/serve/view_json.h"
-#include "millrace/store/history_query.h"
 #include "tools/zmqctl/commands.h"
+#include "tools/zmqctl/estimates.h"
 #include "tools/zmqctl/text.h"
 
 namespace millrace::zmqctl {
 namespace {
 
-namespace fs = std::filesystem;
 using host::Colour;
 using host::Console;
 using host::FormatTable;
 using host::Printable;
 
-using AskPast = std::function<absl::StatusOr<Answer>(const Query&)>;
-
+using host::PastSource;
 std::string DateOf(std::int64_t unix_ms) {
   const std::time_t seconds = unix_ms / 1000;
   std::tm local{};
@@ -48,7 +47,7 @@ absl::StatusOr<RunState> StateOf(const std::string& text) {
   return InvalidArgument("--state %s: allowed are succeeded, failed and cancelled%s", text, DidYouMean(text, names));
 }
 
-absl::StatusOr<std::vector<PastRun>> RunsOf(const AskPast& ask, const Arguments& arguments) {
+absl::StatusOr<std::vector<PastRun>> RunsOf(const PastSource& source, const Arguments& arguments) {
   Query query;
   query.kind = QueryKind::kPastRuns;
   query.name = arguments.name;
@@ -65,7 +64,7 @@ absl::StatusOr<std::vector<PastRun>> RunsOf(const AskPast& ask, const Arguments&
   std::vector<PastRun> runs;
   for (bool more = true; more && (wanted == 0 || runs.size() < wanted);) {
     if (wanted > 0) query.limit = static_cast<std::uint32_t>(std::min<std::size_t>(wanted - runs.size(), UINT32_MAX));
-    MILLRACE_ASSIGN_OR_RETURN(Answer answer, ask(query));
+    MILLRACE_ASSIGN_OR_RETURN(Answer answer, source.ask(query));
     more = answer.more && answer.next != query.since;
     query.since = answer.next;
     std::move(answer.past_runs.begin(), answer.past_runs.end(), std::back_inserter(runs));
@@ -78,13 +77,13 @@ struct Past {
   std::vector<PastTask> tasks;
 };
 
-absl::StatusOr<Past> RunOf(const AskPast& ask, RunId run) {
+absl::StatusOr<Past> RunOf(const PastSource& source, RunId run) {
   Past past;
   Query query;
   query.kind = QueryKind::kPastTasks;
   query.run = run;
   for (bool more = true; more;) {
-    MILLRACE_ASSIGN_OR_RETURN(Answer answer, ask(query));
+    MILLRACE_ASSIGN_OR_RETURN(Answer answer, source.ask(query));
     if (answer.past_runs.empty()) return Internal("the answer about run %s was empty", RunName(run));
     past.run = std::move(answer.past_runs.front());
     more = answer.more && answer.next != query.since;
@@ -119,11 +118,11 @@ std::string ListText(const std::vector<PastRun>& runs, const Console& console) {
   return FormatTable(rows, console, colours);
 }
 
-// Those that were tried more than once: what became of each try.
-std::string AttemptsText(const std::vector<PastTask>& tasks, const Console& console) {
+// Those that were tried `fewest` times or more: what became of each try.
+std::string AttemptsText(const std::vector<PastTask>& tasks, std::size_t fewest, const Console& console) {
   std::vector<std::vector<std::string>> rows = {{"task", "try", "worker", "started", "took", "outcome", "why"}};
   for (const PastTask& task : tasks) {
-    if (task.attempts.size() + task.attempts_left_out < 2) continue;
+    if (task.attempts.size() + task.attempts_left_out < fewest) continue;
     if (task.attempts_left_out > 0) {
       rows.push_back({Printable(task.view.name), "...", "", "", "",
                       absl::StrFormat("%d older tries are not kept", task.attempts_left_out), ""});
@@ -155,23 +154,70 @@ std::string RunText(const Past& past, const Console& console) {
                     task.attempts.empty() ? "-" : FormatDuration(row.execution), Printable(why)});
     colours.push_back(host::ColourOf(row));
   }
-  return text + "\n" + FormatTable(rows, console, colours) + AttemptsText(past.tasks, console);
+  return text + "\n" + FormatTable(rows, console, colours) + AttemptsText(past.tasks, 2, console);
 }
 
-absl::StatusOr<int> Show(const AskPast& ask, const Arguments& arguments, const Console& out) {
+// One task: what became of each of its tries, and why it failed. `words`: the options that name where it was found.
+absl::StatusOr<std::string> TaskText(const Past& past, const std::string& name, const std::string& words,
+                                     const Console& console) {
+  std::vector<std::string> names;
+  const PastTask* found = nullptr;
+  std::uint32_t others = 0;
+  for (const PastTask& task : past.tasks) {
+    names.push_back(task.view.name);
+    if (task.view.name == name) found = &task;
+  }
+  if (found == nullptr) {
+    return NotFound("run %s has no task '%s' in the history%s", RunName(past.run.view.run), name,
+                    DidYouMean(name, names));
+  }
+  for (const PastTask& task : past.tasks) {
+    const bool same = report::HostOf(task.view) == report::HostOf(found->view);
+    others += &task != found && same && report::HasFailed(task.view) ? 1 : 0;
+  }
+  TaskView view = found->view;
+  view.host = report::HostOf(view);
+  std::string text = absl::StrFormat("%s of run %s: %s, module %s\n", Printable(name), RunName(past.run.view.run),
+                                     host::StateText(view), Printable(view.module));
+  if (!view.reason.empty()) text += Printable(view.reason) + "\n";
+  text += AttemptsText({*found}, 1, console);
+  if (!report::HasFailed(view)) return text;
+  const host::FailureNotes notes{.others_on_host = view.host.empty() ? 0 : others,
+                                 .again = report::RerunCommand("zmqctl", past.run.view.run, name, words)};
+  return text + "\n" + host::FailureText(view, console, notes);
+}
+
+absl::StatusOr<int> Show(const PastSource& source, const Arguments& arguments, const std::string& words,
+                         const Console& out) {
+  if (arguments.estimates) {
+    Arguments good = arguments;
+    good.state = EnumName(RunState::kSucceeded);
+    MILLRACE_ASSIGN_OR_RETURN(const std::vector<PastRun> runs, RunsOf(source, good));
+    MILLRACE_ASSIGN_OR_RETURN(const std::string text, EstimatesOf(source, runs, arguments.json, out));
+    out.Write(text);
+    return host::kSucceeded;
+  }
   if (arguments.run.empty()) {
-    MILLRACE_ASSIGN_OR_RETURN(const std::vector<PastRun> runs, RunsOf(ask, arguments));
+    MILLRACE_ASSIGN_OR_RETURN(const std::vector<PastRun> runs, RunsOf(source, arguments));
     out.Write(arguments.json ? serve::PastRunsJson(runs) + "\n" : ListText(runs, out));
     return host::kSucceeded;
   }
   MILLRACE_ASSIGN_OR_RETURN(const RunId run, ParseRunName(arguments.run));
-  MILLRACE_ASSIGN_OR_RETURN(const Past past, RunOf(ask, run));
+  MILLRACE_ASSIGN_OR_RETURN(Past past, RunOf(source, run));
+  if (!arguments.task.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::string text, TaskText(past, arguments.task, words, out));
+    if (!arguments.json) {
+      out.Write(text);
+      return host::kSucceeded;
+    }
+    std::erase_if(past.tasks, [&](const PastTask& task) { return task.view.name != arguments.task; });
+  }
   out.Write(arguments.json ? serve::PastRunJson(past.run, past.tasks) + "\n" : RunText(past, out));
   return host::kSucceeded;
 }
 
-AskPast AskBroker(Context& context) {
-  return [&context](const Query& query) { return context.client.Ask(query); };
+PastSource BrokerOf(Context& context) {
+  return host::AskBroker(context.client, static_cast<std::uint64_t>(context.options.max_payload_size));
 }
 
 // The run, when what the broker has refused is merely that it has forgotten it; else its refusal, which says more.
@@ -187,7 +233,8 @@ absl::StatusOr<RunId> Forgotten(Context& context, const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<int> History(Context& context) {
-  absl::StatusOr<int> shown = Show(AskBroker(context), context.arguments, context.out);
+  absl::StatusOr<int> shown =
+      Show(BrokerOf(context), context.arguments, host::BrokerWords(context.options), context.out);
   if (shown.status().code() != absl::StatusCode::kNotFound) return shown;
   Query known;
   known.kind = QueryKind::kRun;
@@ -198,20 +245,15 @@ absl::StatusOr<int> History(Context& context) {
 }
 
 absl::StatusOr<int> HistoryOnDisk(const Arguments& arguments, const Options& options) {
-  const fs::path file = fs::path(arguments.data_dir) / store::kHistoryName;
-  if (!fs::exists(file)) return NotFound("there is no history %s", file.string());
-  MILLRACE_ASSIGN_OR_RETURN(store::History history, store::History::OpenToRead(file));
-  const auto ask = [&history](const Query& query) -> absl::StatusOr<Answer> {
-    Answer answer = store::AnswerFromHistory(history, query, std::nullopt);
-    if (answer.code != 0) return absl::Status(static_cast<absl::StatusCode>(answer.code), Av(answer.message));
-    return answer;
-  };
-  return Show(ask, arguments, host::ConsoleFor(stdout, options));
+  MILLRACE_ASSIGN_OR_RETURN(const PastSource source,
+                            host::AskDisk(arguments.data_dir, static_cast<std::uint64_t>(options.max_payload_size)));
+  return Show(source, arguments, "--data-dir " + report::ShellWord(arguments.data_dir),
+              host::ConsoleFor(stdout, options));
 }
 
 absl::StatusOr<std::vector<TaskView>> PastTasks(Context& context, const absl::Status& status) {
   MILLRACE_ASSIGN_OR_RETURN(const RunId run, Forgotten(context, status));
-  absl::StatusOr<Past> past = RunOf(AskBroker(context), run);
+  absl::StatusOr<Past> past = RunOf(BrokerOf(context), run);
   if (!past.ok()) return past.status();
   if (past->run.without_tasks) return NotFound("%s; see zmqctl history %s", TextOf(status), RunName(run));
   std::vector<TaskView> tasks;

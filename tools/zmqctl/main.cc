@@ -12,8 +12,10 @@
 #include "millrace/host/memory.h"
 #include "millrace/host/plan.h"
 #include "millrace/host/report.h"
+#include "millrace/host/rerun.h"
 #include "millrace/log/log.h"
 #include "millrace/yaml/pipeline.h"
+#include "modules/builtins.h"
 #include "tools/zmqctl/chaos.h"
 #include "tools/zmqctl/commands.h"
 #include "tools/zmqctl/keys.h"
@@ -37,16 +39,27 @@ millrace::host::Command& Add(millrace::host::FlagParser& parser, Arguments& argu
   return command;
 }
 
-std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
-  std::vector<Verb> verbs;
-  const auto add = [&](const char* name, const char* summary,
-                       absl::StatusOr<int> (*run)(Context&)) -> millrace::host::Command& {
-    millrace::host::Command& command = Add(parser, a, name, summary);
-    verbs.push_back({&command, run});
+constexpr char kRunHelp[] = "The run, as `zmqctl runs` shows it; the newest when it is left out";
+
+// What adds a command that asks a broker.
+class Declaring {
+ public:
+  Declaring(millrace::host::FlagParser& parser, Arguments& arguments, std::vector<Verb>& verbs)
+      : parser_(parser), arguments_(arguments), verbs_(verbs) {}
+  millrace::host::Command& operator()(const char* name, const char* summary, absl::StatusOr<int> (*run)(Context&)) {
+    millrace::host::Command& command = Add(parser_, arguments_, name, summary);
+    verbs_.push_back({&command, run});
     return command;
-  };
+  }
+
+ private:
+  millrace::host::FlagParser& parser_;
+  Arguments& arguments_;
+  std::vector<Verb>& verbs_;
+};
+
+void DeclareRuns(Declaring add, Arguments& a) {
   namespace z = millrace::zmqctl;
-  const char* run_help = "The run, as `zmqctl runs` shows it; the newest when it is left out";
   add("submit", "Hand a pipeline in YAML to the broker", z::Submit)
       .Argument("FILE", &a.file, "The pipeline, - for standard input")
       .Flag("-w,--wait", &a.wait, "Follow it to its end; exit 1 when it fails")
@@ -60,37 +73,53 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
       .Example("zmqctl status --json", "for a script");
   add("runs", "Every run that the broker remembers", z::Runs)
       .Example("zmqctl runs --json", "the newest and all before it, with their states");
+  add("watch", "Follow a run to its end; an interrupt ends the watching, not the run", z::Watch)
+      .Argument("RUN", &a.run, kRunHelp, false)
+      .Flag("-q,--quiet", &a.quiet, "No progress, only the summary")
+      .Setting("broker_lost_timeout")
+      .Example("zmqctl watch", "the newest run: progress, how much longer it takes, the summary at the end")
+      .Example("zmqctl watch 1.2 -q --json", "wait for its end; exit 1 when it failed");
   add("tasks", "The tasks of a run", z::Tasks)
-      .Argument("RUN", &a.run, run_help, false)
+      .Argument("RUN", &a.run, kRunHelp, false)
       .Example("zmqctl tasks", "of the newest run")
       .Example("zmqctl tasks 1.2", "of this one");
   add("history", "Runs that have ended, also those that the broker has forgotten", z::History)
       .Argument("RUN", &a.run, "All about this one: tasks, tries, attempts; a list of runs when left out", false)
+      .Argument("TASK", &a.task, "Only this task of it: its tries, why it failed, how to run it again", false)
       .Option("--last", "N", &a.last, "The newest N runs at most; 0: all")
       .Option("--name", "PIPELINE", &a.name, "Only runs of this pipeline")
       .Option("--state", "STATE", &a.state, "Only those that ended so: succeeded, failed, cancelled")
       .Option("--since", "AGE", &a.since, "Only those that ended within it: 2h, 7d")
       .Option("--data-dir", "DIR", &a.data_dir, "Read it there and ask no broker; one may run meanwhile")
+      .Flag("--estimates", &a.estimates,
+            "What modules took in these runs (p50, p90), and how often that foretold when runs end")
+      .Setting("max_payload_size")
       .Example("zmqctl history --name release --state failed --since 7d", "what went wrong this week")
       .Example("zmqctl history 3.17", "that run: each task with its outcome, tries, worker and time")
+      .Example("zmqctl history 3.17 'test[shard=2]'", "one task: its tries, exit code or signal, last lines")
+      .Example("zmqctl history --estimates --last 100", "how long modules take, and how good that is as a forecast")
       .Example("zmqctl history 3.17 --json | jq '.tasks[] | {name, result}'", "with results and every attempt")
       .Example("zmqctl history --data-dir /var/lib/millrace", "with no broker at hand");
+}
+
+void DeclareOthers(Declaring add, Arguments& a) {
+  namespace z = millrace::zmqctl;
   add("workers", "The workers and what they offer", z::Workers)
       .Option("--wait-for", "N", &a.wait_for, "Return once N workers are there")
       .Example("zmqctl workers --wait-for 3", "in a script that has just started them");
   add("logs", "What tasks have printed", z::Logs)
       .Argument("TASK", &a.task, "Only this one", false)
-      .Option("--run", "RUN", &a.run, run_help)
+      .Option("--run", "RUN", &a.run, kRunHelp)
       .Flag("-f,--follow", &a.follow, "Go on until the run ends")
       .Example("zmqctl logs -f", "the newest run, as it prints");
   add("result", "The result of a task, as JSON", z::Result)
       .Argument("TASK", &a.task, "By name")
-      .Option("--run", "RUN", &a.run, run_help)
+      .Option("--run", "RUN", &a.run, kRunHelp)
       .Setting("max_payload_size")
       .Example("zmqctl result publish", "what publish gave in the newest run");
   add("why", "Why a task is where it is, a reason a line", z::Why)
       .Argument("TASK", &a.task, "By name")
-      .Option("--run", "RUN", &a.run, run_help)
+      .Option("--run", "RUN", &a.run, kRunHelp)
       .Example("zmqctl why 'test[shard=2]'", "what it waits for");
   add("cancel", "Cancel a run: what runs is stopped, teardown modules still run", z::Cancel)
       .Argument("RUN", &a.run, "As `zmqctl runs` shows it")
@@ -102,6 +131,12 @@ std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& a) {
       .Example("zmqctl drain build-1", "before that machine is rebooted");
   add("health", "ok (exit 0) or degraded (exit 1), and why", z::Health)
       .Example("zmqctl health || echo 'look at it'", "in a script; exit 69 when no broker answers");
+}
+
+std::vector<Verb> Declare(millrace::host::FlagParser& parser, Arguments& arguments) {
+  std::vector<Verb> verbs;
+  DeclareRuns(Declaring(parser, arguments, verbs), arguments);
+  DeclareOthers(Declaring(parser, arguments, verbs), arguments);
   return verbs;
 }
 
@@ -131,6 +166,24 @@ OfflineVerb DeclareReport(millrace::host::FlagParser& parser, Arguments& a) {
   return {&report, millrace::zmqctl::Report};
 }
 
+OfflineVerb DeclareSimulate(millrace::host::FlagParser& parser, Arguments& a) {
+  millrace::host::Command& simulate =
+      parser.root().Add("simulate", "What a run would have taken on other workers, by the real scheduler");
+  a.workers = "1,2,4,8";
+  simulate.Argument("RUN", &a.run, "One that has ended, as `zmqctl history` shows it; the last when left out", false)
+      .Option("--workers", "N", &a.workers, "How many workers, or several such numbers (1,2,4,8)")
+      .Option("--slots", "M", &a.slots, "Slots of each; as many as were busy at a time on one when left out")
+      .Flag("--json", &a.json, "Print the answer as JSON")
+      .Setting("data_dir")
+      .Setting("color")
+      .Setting("log_level")
+      .Example("zmqctl simulate 3.17 --workers 1,2,4,8",
+               "a table: makespan, speed-up, efficiency, and what is possible")
+      .Example("zmqctl simulate --workers 4 --slots 8 --json | jq '.simulated[0].makespan_s'",
+               "the last run, for a script");
+  return {&simulate, millrace::zmqctl::Simulate};
+}
+
 std::vector<OfflineVerb> DeclareOffline(millrace::host::FlagParser& parser, Arguments& a) {
   namespace z = millrace::zmqctl;
   millrace::host::Command& journal =
@@ -150,7 +203,8 @@ std::vector<OfflineVerb> DeclareOffline(millrace::host::FlagParser& parser, Argu
                 .Flag("--json", &a.json, "Print the answer as JSON")
                 .Example("zmqctl journal salvage --data-dir DIR", "when a broker refuses to start on it"),
            z::SalvageJournal},
-          DeclareReport(parser, a)};
+          DeclareReport(parser, a),
+          DeclareSimulate(parser, a)};
 }
 
 // Needs no broker: what is refused here would be refused there.
@@ -170,6 +224,30 @@ int Refuse(const absl::Status& status) {
 int PrintVersion(bool json) {
   std::printf(json ? "{\"version\": \"%s\"}\n" : "zmqctl %s\n", millrace::host::Version().c_str());
   return millrace::host::kSucceeded;
+}
+
+// The commands that ask a broker.
+int AskBroker(const std::vector<Verb>& verbs, const Arguments& arguments, const millrace::Options& options,
+              millrace::host::Interrupts& interrupts) {
+  millrace::net::SocketContext context;
+  auto remote = millrace::host::Dial(context, options);
+  if (!remote.ok()) return Refuse(remote.status());
+  millrace::client::Client client(std::move(remote->link), *remote->blobs, millrace::host::ClientOptionsOf(options));
+  interrupts.SetHandler([&client](int) { client.Interrupt(); });
+  Context asked{client,
+                options,
+                arguments,
+                millrace::host::ConsoleFor(stdout, options),
+                millrace::host::ConsoleFor(stderr, options),
+                interrupts};
+  int code = millrace::host::kUsage;
+  for (const Verb& verb : verbs) {
+    if (!verb.command->chosen()) continue;
+    const absl::StatusOr<int> done = verb.run(asked);
+    code = done.ok() ? *done : Refuse(done.status());
+  }
+  interrupts.SetHandler({});
+  return code;
 }
 
 }  // namespace
@@ -195,6 +273,12 @@ int main(int argc, char** argv) {
   const std::vector<millrace::zmqctl::KeysVerb> keys = millrace::zmqctl::DeclareKeys(parser, keys_arguments);
   millrace::zmqctl::ChaosArguments chaos_arguments;
   const millrace::host::Command& chaos = millrace::zmqctl::DeclareChaos(parser, chaos_arguments);
+  millrace::host::RerunWords again;
+  millrace::host::Command& rerun = millrace::host::DeclareRerun(parser.root(), again);
+  rerun
+      .Example("zmqctl rerun 'test[shard=2]' --run 3.17 --local",
+               "in the current directory, with its output as it comes")
+      .Example("zmqctl rerun build --local --data-dir DIR --dry-run", "what that would be; with no broker at hand");
   if (const auto code = parser.Parse(argc, argv)) return *code;
   if (parser.root().chosen()) {
     std::fputs("zmqctl: which command? Try 'zmqctl --help'.\n", stderr);
@@ -221,24 +305,10 @@ int main(int argc, char** argv) {
     const absl::StatusOr<int> done = millrace::zmqctl::Chaos(chaos_arguments, resolved.options, **interrupts);
     return done.ok() ? *done : Refuse(done.status());
   }
-  millrace::net::SocketContext context;
-  auto remote = millrace::host::Dial(context, resolved.options);
-  if (!remote.ok()) return Refuse(remote.status());
-  millrace::client::Client client(std::move(remote->link), *remote->blobs,
-                                  millrace::host::ClientOptionsOf(resolved.options));
-  (*interrupts)->SetHandler([&client](int) { client.Interrupt(); });
-  Context asked{client,
-                resolved.options,
-                arguments,
-                millrace::host::ConsoleFor(stdout, resolved.options),
-                millrace::host::ConsoleFor(stderr, resolved.options),
-                **interrupts};
-  int code = millrace::host::kUsage;
-  for (const Verb& verb : verbs) {
-    if (!verb.command->chosen()) continue;
-    const absl::StatusOr<int> done = verb.run(asked);
-    code = done.ok() ? *done : Refuse(done.status());
+  if (rerun.chosen()) {
+    const absl::StatusOr<int> done =
+        millrace::host::RerunFrom(again, millrace::modules::Builtins(), resolved.options, **interrupts);
+    return done.ok() ? *done : Refuse(done.status());
   }
-  (*interrupts)->SetHandler({});
-  return code;
+  return AskBroker(verbs, arguments, resolved.options, **interrupts);
 }

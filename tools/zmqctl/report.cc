@@ -7,19 +7,17 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "millrace/base/fields.h"
 #include "millrace/base/status.h"
-#include "millrace/host/assemble.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/host/report.h"
 #include "millrace/host/summary.h"
 #include "millrace/report/formats.h"
-#include "millrace/store/history.h"
 #include "tools/zmqctl/commands.h"
+#include "tools/zmqctl/past_report.h"
 
 namespace millrace::zmqctl {
 namespace {
@@ -30,32 +28,6 @@ using host::Printable;
 using report::RunReport;
 
 constexpr std::size_t kRowsOfText = 40;  // of a table for people; the other forms have all
-
-absl::StatusOr<RunReport> ReadReport(const fs::path& folder, const std::string& name) {
-  RunId run;
-  if (!name.empty()) {
-    MILLRACE_ASSIGN_OR_RETURN(run, ParseRunName(name));
-  }
-  const fs::path file = folder / store::kHistoryName;
-  if (!fs::exists(file)) {
-    return NotFound("there is no history %s; --data-dir names the directory of the broker that ran it", file.string());
-  }
-  MILLRACE_ASSIGN_OR_RETURN(store::History history, store::History::OpenToRead(file));
-  absl::StatusOr<PastRun> past = history.Find(run);
-  if (past.status().code() == absl::StatusCode::kNotFound) {
-    return NotFound("%s (%s); a run has a report once it has ended", TextOf(past.status()), file.string());
-  }
-  if (!past.ok()) return past.status();
-  run = past->view.run;
-  MILLRACE_ASSIGN_OR_RETURN(std::vector<std::optional<PastLinks>> links, history.Links(run));
-  std::vector<PastTask> tasks;
-  for (bool more = true; more;) {
-    MILLRACE_ASSIGN_OR_RETURN(store::Page<PastTask> page, history.Tasks(run, tasks.size(), 0));
-    more = page.more && !page.rows.empty();
-    std::move(page.rows.begin(), page.rows.end(), std::back_inserter(tasks));
-  }
-  return report::MakeReport(*std::move(past), std::move(tasks), std::move(links), "millrace " + host::Version());
-}
 
 std::string PathText(const RunReport& report, const Console& console) {
   if (report.path.empty()) return "";
@@ -90,7 +62,7 @@ std::string FailuresText(const RunReport& report, const Console& console) {
     if (++failed > kRowsOfText) continue;
     TaskView view = task.past.view;
     view.host = view.failure.host;  // the history has no other
-    text += "\n" + host::FailureText(view, console);
+    text += "\n" + host::FailureText(view, console, {.others_on_host = task.others_on_host, .again = task.again});
   }
   if (failed > kRowsOfText) text += absl::StrFormat("\n%d more have failed\n", failed - kRowsOfText);
   return text;
@@ -159,7 +131,8 @@ absl::Status WriteWhole(fs::path file, std::string_view text) {
 
 absl::StatusOr<int> Report(const Arguments& arguments, const Options& options) {
   MILLRACE_ASSIGN_OR_RETURN(const std::optional<Form> form, FormOf(arguments));
-  MILLRACE_ASSIGN_OR_RETURN(const RunReport report, ReadReport(options.data_dir, arguments.run));
+  MILLRACE_ASSIGN_OR_RETURN(const PastReport past, ReadReport(options.data_dir, arguments.run, /*with_job=*/false));
+  const RunReport& report = past.report;
   Console console = host::ConsoleFor(stdout, options);
   if (!arguments.output.empty() && options.color != host::Color::kAlways) console.colour = false;
   const std::string text = form ? form->make(report) : Text(report, console);

@@ -30,8 +30,7 @@ class ZeroColumn {
     values_.reset(static_cast<T*>(std::calloc(size, sizeof(T))));
     if (values_ == nullptr) throw std::bad_alloc();
   }
-  ZeroColumn(ZeroColumn&& other) noexcept
-      : values_(std::move(other.values_)), size_(std::exchange(other.size_, 0)) {}
+  ZeroColumn(ZeroColumn&& other) noexcept : values_(std::move(other.values_)), size_(std::exchange(other.size_, 0)) {}
   ZeroColumn& operator=(ZeroColumn&& other) noexcept {
     values_ = std::move(other.values_);
     size_ = std::exchange(other.size_, 0);

@@ -156,10 +156,14 @@ absl::StatusOr<Bytes> Client::Result(RunId run, const std::string& task, std::ui
   query.kind = kind;
   query.run = run;
   query.task = task;
-  MILLRACE_ASSIGN_OR_RETURN(Answer answer, Ask(std::move(query)));
+  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, Ask(std::move(query)));
+  return Unpack(answer, task, max_size);
+}
+
+absl::StatusOr<Bytes> Client::Unpack(const Answer& answer, const std::string& whose, std::uint64_t max_size) {
   // Packing adds one byte at most, so that this is over the limit before anything is fetched.
   if (answer.result.size > 0 && answer.result.size - 1 > max_size) {
-    return ResourceExhausted("the result of %s has %d bytes or more, over the limit of %d", task,
+    return ResourceExhausted("the result of %s has %d bytes or more, over the limit of %d", whose,
                              answer.result.size - 1, max_size);
   }
   Bytes packed = answer.result.bytes;

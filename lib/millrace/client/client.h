@@ -53,6 +53,9 @@ class Client {
   absl::StatusOr<Bytes> Result(RunId run, const std::string& task, std::uint64_t max_size,
                                QueryKind kind = QueryKind::kResult);
 
+  // The unpacked `result` of an answer, fetched if need be. `whose`: for messages.
+  absl::StatusOr<Bytes> Unpack(const Answer& answer, const std::string& whose, std::uint64_t max_size);
+
   // Called with the run and those of its tasks that have changed since the last call. An empty one asks for no rows of
   // tasks, which cost a large run more than its execution.
   using OnChange = std::function<void(const RunView&, std::span<const TaskView>)>;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "millrace/api/registry.h"
 #include "millrace/client/client.h"
+#include "millrace/exec/secret_source.h"
 #include "millrace/host/options.h"
 #include "millrace/net/bulk_client.h"
 #include "millrace/net/context.h"
@@ -23,6 +24,9 @@ serve::BrokerOptions BrokerOptionsOf(const Options& options, bool with_network);
 // `local`: beside a broker in this process. `key_name`: of its key, "" without.
 absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, const Registry& registry, bool local,
                                                      const std::string& key_name = "");
+
+// Where this machine has the values of secrets from.
+absl::StatusOr<exec::SecretSource> SecretsOf(const Options& options);
 
 // A broker somewhere else: the control link and the bulk plane.
 struct RemoteBroker {

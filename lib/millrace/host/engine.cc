@@ -8,18 +8,23 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "millrace/base/status.h"
 #include "millrace/client/client.h"
 #include "millrace/host/assemble.h"
 #include "millrace/host/credentials.h"
 #include "millrace/host/exit_code.h"
+#include "millrace/host/outlook.h"
 #include "millrace/host/progress.h"
 #include "millrace/log/log.h"
 #include "millrace/net/wakeup.h"
+#include "millrace/report/crash_card.h"
 #include "millrace/serve/broker.h"
 #include "millrace/serve/worker.h"
 
@@ -44,6 +49,53 @@ class HandlerScope {
   Interrupts* interrupts_;
 };
 
+// Follows a run to its end, whatever it is told of on the way.
+class Follower {
+ public:
+  Follower(client::Client& client, RunRequest& request)
+      : client_(client), request_(request), progress_(request.console) {}
+
+  // Of a run of the pipeline; `tasks`: all of it. Cancelled when it was interrupted.
+  absl::Status LookAhead(const std::string& pipeline, std::vector<Foreseeable> tasks) {
+    if (!request_.look_ahead) return absl::OkStatus();
+    MILLRACE_ASSIGN_OR_RETURN(outlook_, host::LookAhead(client_, pipeline));
+    if (!outlook_) return absl::OkStatus();
+    outlook_->Expect(std::move(tasks));
+    progress_.Expect(&*outlook_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Watch(RunId run) {
+    const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(request_.options.broker_lost_timeout);
+    const auto on_change = [this](const RunView& view, std::span<const TaskView> changed) {
+      if (!request_.quiet) progress_.Update(view, changed);
+      run_ = view;
+      for (const TaskView& task : changed) tasks_[task.index] = task;
+    };
+    return client_.Watch(run, on_change, patience).status();
+  }
+
+  void Finish() { progress_.Finish(); }
+  Summary TakeSummary() {
+    Summary summary;
+    summary.run = std::move(run_);
+    for (auto& [index, task] : tasks_) {
+      const auto median = outlook_ ? outlook_->estimates().MedianOf(task.name) : std::nullopt;
+      if (median) summary.medians[task.name] = *median;
+      summary.tasks.push_back(std::move(task));
+    }
+    return summary;
+  }
+
+ private:
+  client::Client& client_;
+  RunRequest& request_;
+  Progress progress_;
+  std::optional<Outlook> outlook_;
+  RunView run_;
+  std::map<std::uint32_t, TaskView> tasks_;
+};
+
 // Submits and follows. The first interrupt cancels the run and goes on following, so that teardown modules run and the
 // summary is whole; the second gives up.
 absl::StatusOr<Summary> Drive(client::Client& client, RunRequest& request) {
@@ -52,22 +104,17 @@ absl::StatusOr<Summary> Drive(client::Client& client, RunRequest& request) {
     interrupts = count;
     client.Interrupt();
   });
+  const std::string pipeline = request.job.name;
+  std::vector<Foreseeable> tasks;
+  if (request.look_ahead) tasks = ForeseeableOf(request.job);
   MILLRACE_ASSIGN_OR_RETURN(const client::Submitted submitted, client.Submit(std::move(request.job)));
-  Progress progress(request.console);
-  Summary summary;
-  std::map<std::uint32_t, TaskView> tasks;
-  const auto on_change = [&](const RunView& run, std::span<const TaskView> changed) {
-    if (!request.quiet) progress.Update(run, changed);
-    summary.run = run;
-    for (const TaskView& task : changed) tasks[task.index] = task;
-  };
-  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(request.options.broker_lost_timeout);
-  while (true) {
-    const auto ended = client.Watch(submitted.run, on_change, patience);
-    if (ended.ok()) break;
-    if (ended.status().code() != absl::StatusCode::kCancelled || interrupts > 1) {
-      progress.Finish();
-      return ended.status();
+  Follower follower(client, request);
+  absl::Status ended = follower.LookAhead(pipeline, std::move(tasks));
+  if (ended.ok()) ended = follower.Watch(submitted.run);
+  while (!ended.ok()) {
+    if (ended.code() != absl::StatusCode::kCancelled || interrupts > 1) {
+      follower.Finish();
+      return ended;
     }
     request.console.Write("cancelling (once more to give up at once)\n");
     Command cancel;
@@ -75,9 +122,14 @@ absl::StatusOr<Summary> Drive(client::Client& client, RunRequest& request) {
     cancel.run = submitted.run;
     cancel.reason = "interrupted";
     MILLRACE_RETURN_IF_ERROR(client.Tell(std::move(cancel)).status());
+    ended = follower.Watch(submitted.run);
   }
-  progress.Finish();
-  for (auto& [index, task] : tasks) summary.tasks.push_back(std::move(task));
+  follower.Finish();
+  return follower.TakeSummary();
+}
+
+absl::StatusOr<Summary> WithAgain(absl::StatusOr<Summary> summary, const RunRequest& request, std::string source) {
+  if (summary.ok() && !request.program.empty()) summary->again = {request.program, std::move(source)};
   return summary;
 }
 
@@ -117,6 +169,12 @@ absl::StatusOr<Summary> DriveLocally(serve::Broker& broker, RunRequest& request,
 
 }  // namespace
 
+std::string BrokerWords(const Options& options) {
+  std::string text = "--orchestrator " + report::ShellWord(options.orchestrator_url);
+  if (!options.key_file.empty()) text += " --key " + report::ShellWord(options.key_file);
+  return text;
+}
+
 absl::StatusOr<Summary> RunStandalone(RunRequest request) {
   MILLRACE_ASSIGN_OR_RETURN(auto broker, StartBroker(nullptr, request.options));
   MILLRACE_ASSIGN_OR_RETURN(auto worker, StartLocalWorker(*broker, request));
@@ -135,14 +193,35 @@ absl::StatusOr<Summary> RunOrchestrator(RunRequest request) {
   }
   auto summary = DriveLocally(*broker, request, local != nullptr);
   broker->Stop(kReleasePatience);
-  return summary;
+  if (!request.options.history) return summary;
+  return WithAgain(std::move(summary), request, "--data-dir " + report::ShellWord(request.options.data_dir));
 }
 
 absl::StatusOr<Summary> RunOnBroker(RunRequest request) {
   net::SocketContext context;
   MILLRACE_ASSIGN_OR_RETURN(RemoteBroker remote, Dial(context, request.options));
   client::Client client(std::move(remote.link), *remote.blobs, ClientOptionsOf(request.options));
-  return Drive(client, request);
+  return WithAgain(Drive(client, request), request, BrokerWords(request.options));
+}
+
+absl::StatusOr<Summary> WatchOnBroker(client::Client& client, RunId run, RunRequest request) {
+  Query query;
+  query.kind = QueryKind::kRun;
+  query.run = run;
+  MILLRACE_ASSIGN_OR_RETURN(const Answer answer, client.Ask(query));
+  if (answer.runs.empty()) return Internal("the broker's answer about run %s was empty", RunName(run));
+  const RunView& view = answer.runs.front();
+  const HandlerScope scope(request.interrupts, [&client](int) { client.Interrupt(); });
+  Follower follower(client, request);
+  absl::Status ended;
+  if (!HasEnded(view.state) && view.tasks <= kTasksLookedAt) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::vector<TaskView> rows, RowsOf(client, view.run));
+    ended = follower.LookAhead(view.name, ForeseeableOf(rows));
+  }
+  if (ended.ok()) ended = follower.Watch(view.run);
+  follower.Finish();
+  if (!ended.ok()) return ended;
+  return WithAgain(follower.TakeSummary(), request, BrokerWords(request.options));
 }
 
 absl::StatusOr<RunId> SubmitToBroker(RunRequest request) {

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "millrace/api/registry.h"
+#include "millrace/client/client.h"
 #include "millrace/host/console.h"
 #include "millrace/host/interrupts.h"
 #include "millrace/host/options.h"
@@ -23,6 +24,8 @@ struct RunRequest {
   bool quiet = false;                // no progress
   Interrupts* interrupts = nullptr;  // none = Ctrl-C is somebody else's
   std::string ready_file;            // gets the control endpoint once it listens
+  std::string program;               // this one, for the command that runs a failed task again; "" = say none
+  bool look_ahead = false;           // say how much longer it will take, from earlier runs, and how tasks differed
 };
 
 // Everything in this process, no port opened.
@@ -32,6 +35,11 @@ absl::StatusOr<Summary> RunStandalone(RunRequest request);
 absl::StatusOr<Summary> RunOrchestrator(RunRequest request);
 // On a broker that is up already.
 absl::StatusOr<Summary> RunOnBroker(RunRequest request);
+// The options with which another program finds the broker of these: "--orchestrator URL".
+std::string BrokerWords(const Options& options);
+
+// One that was submitted before, until it ends; an interrupt ends the watching only. `job` is not looked at.
+absl::StatusOr<Summary> WatchOnBroker(client::Client& client, RunId run, RunRequest request);
 // Hands it over and does not wait.
 absl::StatusOr<RunId> SubmitToBroker(RunRequest request);
 

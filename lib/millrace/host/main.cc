@@ -14,6 +14,7 @@
 #include "millrace/host/memory.h"
 #include "millrace/host/plan.h"
 #include "millrace/host/report.h"
+#include "millrace/host/rerun.h"
 #include "millrace/log/log.h"
 
 namespace millrace {
@@ -28,6 +29,8 @@ struct Modes {
   Command* worker = nullptr;
   Command* submit = nullptr;
   Command* plan = nullptr;
+  Command* rerun = nullptr;
+  host::RerunWords again;
   bool no_wait = false;
   bool json = false;
   bool quiet = false;
@@ -57,6 +60,8 @@ void Declare(host::FlagParser& parser, const std::string& program, Modes& modes)
   modes.submit->Example(program + " submit --orchestrator tcp://build-1:8080", "and wait for the end");
   modes.plan = &root.Add("plan", "Show waves, requirements and what would come from the cache; runs nothing");
   modes.plan->Setting("data_dir").Setting("no_cache").Setting("color");
+  modes.rerun = &host::DeclareRerun(root, modes.again);
+  modes.rerun->Example(program + " rerun 'test[shard=2]' --run 3.17 --local --data-dir DIR", "as the summary says it");
   for (Command* mode : {modes.run, modes.orchestrator, modes.submit}) {
     mode->Flag("--json", &modes.json, "Print the summary as JSON on standard output");
     mode->Flag("-q,--quiet", &modes.quiet, "No progress, only the summary");
@@ -106,6 +111,10 @@ int Main(int argc, char** argv, const Pipeline& pipeline, const Options& options
   auto interrupts = host::Interrupts::Begin();
   if (!interrupts.ok()) return Refuse(interrupts.status());
   if (modes.worker->chosen()) return host::ServeWorker(resolved.options, pipeline.registry(), **interrupts);
+  if (modes.rerun->chosen()) {
+    const auto done = host::RerunFrom(modes.again, pipeline.registry(), resolved.options, **interrupts);
+    return done.ok() ? *done : Refuse(done.status());
+  }
   auto job = pipeline.ToJob();
   if (!job.ok()) return Refuse(job.status());
   if (modes.keep_going) job->fail_mode = FailMode::kKeepGoing;
@@ -122,6 +131,8 @@ int Main(int argc, char** argv, const Pipeline& pipeline, const Options& options
   request.quiet = modes.quiet;
   request.interrupts = interrupts->get();
   request.ready_file = modes.ready_file;
+  request.program = argv[0];
+  request.look_ahead = !modes.run->chosen();  // a standalone run keeps no history
   if (modes.submit->chosen() && modes.no_wait) {
     const auto run = host::SubmitToBroker(std::move(request));
     if (!run.ok()) return Refuse(run.status());

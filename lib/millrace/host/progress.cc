@@ -52,6 +52,15 @@ void Progress::Update(const RunView& run, std::span<const TaskView> changed) {
     tasks_[task.index] = task;
     if (task.state == TaskState::kEnded && !had_ended) ended.push_back(&task);
   }
+  if (outlook_ != nullptr && !outlook_shown_) {
+    outlook_shown_ = true;
+    if (const std::optional<TimesLeft> left = Left(run)) {
+      console_.Write(
+          console_.Paint(Colour::kDim, absl::StrFormat("%s, or %s (earlier runs: %d)", TimeLeftText(*left),
+                                                       FormatDuration(left->p90), outlook_->estimates().runs())) +
+          "\n");
+    }
+  }
   std::sort(ended.begin(), ended.end(), [](const auto* a, const auto* b) { return a->ended < b->ended; });
   for (const TaskView* task : ended) {
     // A wave is told with the first of its tasks that ends; it is never waited for.
@@ -67,6 +76,10 @@ void Progress::Update(const RunView& run, std::span<const TaskView> changed) {
   }
 }
 
+std::optional<TimesLeft> Progress::Left(const RunView& run) const {
+  return outlook_ == nullptr ? std::nullopt : outlook_->For(run, tasks_);
+}
+
 std::string Progress::LiveLine(const RunView& run) const {
   const std::uint64_t ended =
       std::uint64_t{run.succeeded} + run.cached + run.failed + run.ignored + run.skipped + run.cancelled;
@@ -75,6 +88,7 @@ std::string Progress::LiveLine(const RunView& run) const {
   std::string line = absl::StrFormat("[%s%s] %d/%d  %s ", std::string(static_cast<std::size_t>(filled), '='),
                                      std::string(static_cast<std::size_t>(kBarCells - filled), ' '), ended, run.tasks,
                                      FormatDuration(run.elapsed));
+  if (const std::optional<TimesLeft> left = Left(run)) line += " " + TimeLeftText(*left) + " ";
   if (run.failed > 0) line += absl::StrFormat(" %u failed ", run.failed);
   for (const auto& [index, task] : tasks_) {
     if (task.state == TaskState::kRunning) line += " " + Printable(task.name);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/host/report.h"
 
+#include "absl/strings/str_format.h"
 #include "millrace/base/status.h"
 #include "millrace/host/exit_code.h"
 #include "millrace/serve/view_json.h"
+#include "millrace/wire/json.h"
 
 namespace millrace::host {
 
@@ -14,7 +16,13 @@ Console ConsoleFor(std::FILE* file, const Options& options) {
 }
 
 std::string SummaryJson(const Summary& summary) {
-  return "{\"run\": " + serve::RunJson(summary.run) + ",\n\"tasks\": " + serve::TasksJson(summary.tasks) + "}\n";
+  std::string medians;
+  for (const auto& [task, median] : summary.medians) {
+    medians += absl::StrFormat("%s%s: %.6f", medians.empty() ? "" : ", ", wire::JsonQuote(task),
+                               std::chrono::duration<double>(median).count());
+  }
+  return "{\"run\": " + serve::RunJson(summary.run) + ",\n\"tasks\": " + serve::TasksJson(summary.tasks) +
+         (medians.empty() ? "" : ",\n\"medians_s\": {" + medians + "}") + "}\n";
 }
 
 int ReportEnd(const absl::StatusOr<Summary>& summary, const Options& options, bool json) {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "millrace/base/fields.h"
+#include "millrace/report/crash_card.h"
 
 namespace millrace::host {
 namespace {
@@ -63,7 +64,7 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows, const
   return table;
 }
 
-std::string FailureText(const TaskView& task, const Console& console) {
+std::string FailureText(const TaskView& task, const Console& console, const FailureNotes& notes) {
   const Failure& failure = task.failure;
   std::string where;
   if (!task.worker.empty()) {
@@ -76,11 +77,50 @@ std::string FailureText(const TaskView& task, const Console& console) {
                       OrDash(Printable(failure.message.empty() ? task.reason : failure.message)), where);
   if (!failure.exception.empty()) text += absl::StrFormat("    exception: %s\n", Printable(failure.exception));
   if (failure.exit_code != 0) text += absl::StrFormat("    exit code: %d\n", failure.exit_code);
-  if (failure.signal != 0) text += absl::StrFormat("    signal: %d\n", failure.signal);
+  if (failure.signal != 0) {
+    text += absl::StrFormat("    signal: %d (%s)\n", failure.signal, report::SignalName(failure.signal));
+  }
+  if (failure.out_of_memory) text += "    out of memory: it went over its limit, or there was no more\n";
+  if (notes.others_on_host > 0) {
+    text += absl::StrFormat("    host: %u other%s failed on %s\n", notes.others_on_host,
+                            notes.others_on_host == 1 ? "" : "s", Printable(report::HostOf(task)));
+  }
+  if (!notes.again.empty()) text += "    again: " + Printable(notes.again) + "\n";
   std::istringstream lines(Printable(failure.output));
   for (std::string line; std::getline(lines, line);) text += "    | " + line + "\n";
   return text;
 }
+
+namespace {
+
+// How much longer or shorter than in the median of earlier runs; of what succeeded only.
+std::string DeltaOf(const Summary& summary, const TaskView& task) {
+  const auto before = summary.medians.find(task.name);
+  if (before == summary.medians.end() || task.outcome != Outcome::kSucceeded) return "-";
+  const Duration delta = task.execution - before->second;
+  return (delta < Duration::zero() ? "-" : "+") + FormatDuration(delta < Duration::zero() ? -delta : delta);
+}
+
+std::string FailuresText(const Summary& summary, const Console& console) {
+  std::map<std::string, std::uint32_t> by_host;
+  for (const TaskView& task : summary.tasks) {
+    if (report::HasFailed(task) && !report::HostOf(task).empty()) ++by_host[report::HostOf(task)];
+  }
+  std::string text;
+  for (const TaskView& task : summary.tasks) {
+    if (!report::HasFailed(task)) continue;
+    FailureNotes notes;
+    const auto host = by_host.find(report::HostOf(task));
+    if (host != by_host.end()) notes.others_on_host = host->second - 1;
+    if (summary.again) {
+      notes.again = report::RerunCommand(summary.again->program, summary.run.run, task.name, summary.again->source);
+    }
+    text += "\n" + FailureText(task, console, notes);
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string Totals(const RunView& run) {
   std::string counts;
@@ -98,20 +138,17 @@ std::string Totals(const RunView& run) {
 
 std::string SummaryTable(const Summary& summary, const Console& console) {
   std::vector<std::vector<std::string>> rows = {{"module", "outcome", "try", "worker", "queued", "time"}};
+  if (!summary.medians.empty()) rows[0].emplace_back("\u0394");
   std::vector<Colour> colours = {Colour::kBold};
   for (const TaskView& task : summary.tasks) {
     const bool ran = task.try_number > 0;
     rows.push_back({Printable(task.name), StateText(task), ran ? std::to_string(task.try_number) : "-",
                     OrDash(Printable(task.worker)), ran ? Spent(task.ready, task.started) : "-",
                     ran ? FormatDuration(task.execution) : "-"});
+    if (!summary.medians.empty()) rows.back().push_back(DeltaOf(summary, task));
     colours.push_back(ColourOf(task));
   }
-  std::string text = FormatTable(rows, console, colours);
-  for (const TaskView& task : summary.tasks) {
-    const bool failed =
-        task.outcome == Outcome::kFailed || task.outcome == Outcome::kTimedOut || task.outcome == Outcome::kLost;
-    if (failed) text += "\n" + FailureText(task, console);
-  }
+  std::string text = FormatTable(rows, console, colours) + FailuresText(summary, console);
   for (const std::string& warning : summary.run.warnings) {
     text += console.Paint(Colour::kYellow, "warning: ") + Printable(warning) + "\n";
   }

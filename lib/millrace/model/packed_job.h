@@ -171,8 +171,8 @@ inline std::uint32_t PackedTasks::ShapeFor(std::uint32_t module, std::uint32_t r
     const Shape& last = shapes_[shape_.back()];
     if (last.module == module && last.requirements == requirements && last.policy == policy) return shape_.back();
   }
-  const auto [it, fresh] = shape_index_.emplace(std::array{module, requirements, policy},
-                                                static_cast<std::uint32_t>(shapes_.size()));
+  const auto [it, fresh] =
+      shape_index_.emplace(std::array{module, requirements, policy}, static_cast<std::uint32_t>(shapes_.size()));
   if (fresh) shapes_.push_back({module, requirements, policy, static_cast<std::uint32_t>(size() - 1), 0});
   return it->second;
 }
@@ -185,7 +185,8 @@ inline void PackedTasks::Add(std::string_view name, std::uint32_t module, std::u
   if (!fits) {
     chunks_.push_back(std::make_shared<std::string>());
     // A job of a few tasks is no reason to take a whole one.
-    chunks_.back()->reserve(std::max(bytes, std::min(kChunk, std::size_t{256} << std::min<std::size_t>(chunks_.size(), 12))));
+    chunks_.back()->reserve(
+        std::max(bytes, std::min(kChunk, std::size_t{256} << std::min<std::size_t>(chunks_.size(), 12))));
   }
   std::string& chunk = *chunks_.back();
   places_.push_back({.chunk = static_cast<std::uint32_t>(chunks_.size() - 1),

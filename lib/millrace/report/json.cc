@@ -6,6 +6,7 @@
 
 #include "millrace/base/fields.h"
 #include "millrace/base/ids.h"
+#include "millrace/report/crash_card.h"
 #include "millrace/report/formats.h"
 
 namespace millrace::report {
@@ -46,12 +47,22 @@ Json ToJson(const PastRun& past) {
           {"without_tasks", past.without_tasks}};
 }
 
-Json ToJson(const Failure& failure) {
-  return {{"message", failure.message},     {"exception", failure.exception},
-          {"exit_code", failure.exit_code}, {"signal", failure.signal},
-          {"output", failure.output},       {"worker", failure.worker},
-          {"host", failure.host},           {"try", failure.try_number},
-          {"crashed", failure.crashed},     {"out_of_memory", failure.out_of_memory}};
+Json FailureJson(const ReportTask& task) {
+  const Failure& failure = task.past.view.failure;
+  return {{"message", failure.message},
+          {"exception", failure.exception},
+          {"exit_code", failure.exit_code},
+          {"signal", failure.signal},
+          {"output", failure.output},
+          {"worker", failure.worker},
+          {"host", failure.host},
+          {"try", failure.try_number},
+          {"crashed", failure.crashed},
+          {"out_of_memory", failure.out_of_memory},
+          {"how", HowItEnded(task.past.view)},
+          {"signal_name", failure.signal == 0 ? Json(nullptr) : Json(SignalName(failure.signal))},
+          {"other_failures_on_host", task.others_on_host},
+          {"again", task.again.empty() ? Json(nullptr) : Json(task.again)}};
 }
 
 Json AttemptJson(const PastAttempt& attempt, const Bar* bar, const RunReport& report) {
@@ -103,7 +114,7 @@ Json TaskJson(std::uint32_t index, const RunReport& report, const BarOf& bars) {
           {"needs_known", task.links_known},
           {"needs", NeedsJson(task.links)},
           {"needs_left_out", task.links.needs_left_out},
-          {"failure", view.failure == Failure() ? Json(nullptr) : ToJson(view.failure)},
+          {"failure", view.failure == Failure() ? Json(nullptr) : FailureJson(task)},
           {"attempts", std::move(attempts)},
           {"attempts_left_out", task.past.attempts_left_out}};
 }

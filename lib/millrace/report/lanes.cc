@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <string>
 #include <tuple>
 
@@ -47,6 +48,31 @@ void LayOut(RunReport& report) {
     std::stable_sort(bars.begin(), bars.end(), [](const Bar& a, const Bar& b) { return a.lane < b.lane; });
     report.bars.insert(report.bars.end(), bars.begin(), bars.end());
   }
+}
+
+// Times of the history are whole milliseconds, so that only the mean of many says something; the longest tenth is
+// somebody else's doing.
+Duration HandoverOf(const RunReport& report) {
+  std::vector<Duration> gaps;
+  for (std::size_t i = 0; i + 1 < report.bars.size(); ++i) {
+    const Bar& bar = report.bars[i];
+    const Bar& next = report.bars[i + 1];
+    if (bar.lane != next.lane) continue;
+    const PastAttempt& before = report.tasks[bar.task].past.attempts[bar.attempt];
+    const PastAttempt& after = report.tasks[next.task].past.attempts[next.attempt];
+    if (after.assigned < Duration::zero() || after.assigned > before.ended) continue;
+    gaps.push_back(after.started - before.ended);
+  }
+  if (gaps.empty()) {
+    for (const ReportTask& task : report.tasks) {
+      if (!task.past.attempts.empty()) gaps.push_back(task.split.handover);
+    }
+  }
+  if (gaps.empty()) return Duration::zero();
+  std::sort(gaps.begin(), gaps.end());
+  gaps.resize(gaps.size() - gaps.size() / 10);
+  const Duration sum = std::accumulate(gaps.begin(), gaps.end(), Duration::zero());
+  return std::max(sum / static_cast<std::int64_t>(gaps.size()), Duration::zero());
 }
 
 }  // namespace millrace::report

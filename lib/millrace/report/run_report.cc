@@ -2,9 +2,11 @@
 #include "millrace/report/run_report.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "millrace/base/fields.h"
+#include "millrace/report/crash_card.h"
 #include "millrace/report/lanes.h"
 #include "millrace/report/why.h"
 
@@ -14,6 +16,18 @@ namespace {
 CacheUse CacheUseOf(const ReportTask& task) {
   if (task.past.view.outcome == Outcome::kCached) return CacheUse::kHit;
   return task.links.cacheable && task.past.view.try_number > 0 ? CacheUse::kMiss : CacheUse::kNone;
+}
+
+void CountNeighbours(RunReport& report) {
+  std::map<std::string, std::uint32_t> by_host;
+  for (const ReportTask& task : report.tasks) {
+    if (HasFailed(task.past.view)) ++by_host[HostOf(task.past.view)];
+  }
+  by_host.erase("");  // it is not known
+  for (ReportTask& task : report.tasks) {
+    const auto host = by_host.find(HostOf(task.past.view));
+    if (HasFailed(task.past.view) && host != by_host.end()) task.others_on_host = host->second - 1;
+  }
 }
 
 }  // namespace
@@ -56,11 +70,19 @@ RunReport MakeReport(PastRun run, std::vector<PastTask> tasks, std::vector<std::
     task.cache = CacheUseOf(task);
     report.tasks.push_back(std::move(task));
   }
+  CountNeighbours(report);
   LayOut(report);
   FindPath(report);
   FindStragglers(report);
   Explain(report);
   return report;
+}
+
+void AddJob(RunReport& report, const JobSpec& job) {
+  for (std::size_t t = 0; t < std::min(report.tasks.size(), job.tasks.size()); ++t) {
+    const std::uint32_t module = job.tasks[t].module;
+    if (module < job.modules.size()) report.tasks[t].version = job.modules[module].version;
+  }
 }
 
 }  // namespace millrace::report

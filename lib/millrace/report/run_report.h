@@ -32,10 +32,13 @@ struct ReportTask {
   PastTask past;
   PastLinks links;
   bool links_known = false;  // an older Millrace has not kept them
+  std::string version;       // of its module; "" when it is not known
   std::string group;         // what instances of one template share: its name without "[...]"
   TimeSplit split;
   CacheUse cache = CacheUse::kNone;
   bool on_path = false;
+  std::uint32_t others_on_host = 0;  // of one that failed: other tasks that failed on its host
+  std::string again{};               // of one that failed: the command that runs it again here; "" = not known
 };
 
 // One task of the critical path: it began to wait when the step before it had ended.
@@ -83,6 +86,9 @@ struct RunReport {
 // `links`: of each task, as far as they are known. Takes what it is given as it is: a file may hold anything.
 RunReport MakeReport(PastRun run, std::vector<PastTask> tasks, std::vector<std::optional<PastLinks>> links,
                      std::string generator);
+
+// What only the job knows of its tasks, once that is known, too.
+void AddJob(RunReport& report, const JobSpec& job);
 
 std::string GroupOf(const std::string& task);
 // Every word that a reader needs of how it ended: "succeeded", "failed (ignored)".

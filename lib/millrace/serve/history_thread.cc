@@ -148,9 +148,11 @@ absl::Status HistoryThread::WriteAll() {
 }
 
 absl::Status HistoryThread::Write(const store::RunStory& story) {
+  const store::History::Submission submission{story.Tables(),
+                                              [&](std::uint32_t index) { return story.SubmittedAt(index); }};
   return history_->Write(
       story.run(), story.tasks(), [&](std::uint32_t index) { return Kept(story.TaskAt(index)); },
-      [&](std::uint32_t index) { return story.LinksAt(index); });
+      [&](std::uint32_t index) { return story.LinksAt(index); }, &submission);
 }
 
 // A result that was made in the broker's own process is inline whatever its size. Should it not find a place among the

@@ -204,6 +204,32 @@ PastLinks RunStory::LinksAt(std::uint32_t index) const {
   return links;
 }
 
+JobSpec RunStory::Tables() const {
+  return {.name = job_->name,
+          .fail_mode = job_->fail_mode,
+          .use_cache = job_->use_cache,
+          .modules = job_->modules,
+          .requirements = job_->requirements,
+          .policies = job_->policies,
+          .tasks = {}};
+}
+
+SubmittedTask RunStory::SubmittedAt(std::uint32_t index) const {
+  const PackedTasks::Shape& shape = job_->tasks.ShapeOf(index);
+  const Bytes inputs = job_->tasks.SharedInputsOf(index);
+  SubmittedTask submitted{.spec = {.name = {},
+                                   .module = shape.module,
+                                   .requirements = shape.requirements,
+                                   .policy = shape.policy,
+                                   .inputs = inputs,
+                                   .env = job_->tasks.EnvOf(index),
+                                   .needs = {}}};
+  if (inputs.size() <= kMaxInputsKept) return submitted;
+  submitted.inputs_left_out = inputs.size();
+  submitted.spec.inputs = {};
+  return submitted;
+}
+
 PastTask RunStory::TaskAt(std::uint32_t index) const {
   const Task& task = tasks_[index];
   PastTask past;

@@ -15,6 +15,7 @@
 #include "millrace/base/shared.h"
 #include "millrace/model/history.h"
 #include "millrace/model/past_links.h"
+#include "millrace/model/past_work.h"
 #include "millrace/model/record.h"
 
 namespace millrace::store {
@@ -37,6 +38,9 @@ class RunStory {
   std::uint32_t tasks() const { return static_cast<std::uint32_t>(tasks_.size()); }
   PastTask TaskAt(std::uint32_t index) const;
   PastLinks LinksAt(std::uint32_t index) const;
+  // How it was submitted: what its tasks share, and each of them.
+  JobSpec Tables() const;
+  SubmittedTask SubmittedAt(std::uint32_t index) const;
 
  private:
   // What only few tasks have.
@@ -97,5 +101,7 @@ inline constexpr bool KeepsTasks(std::size_t tasks) { return tasks <= kMaxTasksK
 inline constexpr std::size_t kMaxAttemptsKept = 50;
 // Of a task, those that ended last. With more, a row would not fit a message.
 inline constexpr std::size_t kMaxNeedsKept = 10'000;
+// Bytes of a task's inputs; of larger ones only their size.
+inline constexpr std::size_t kMaxInputsKept = std::size_t{256} << 10;
 
 }  // namespace millrace::store

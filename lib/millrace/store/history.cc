@@ -13,18 +13,19 @@ namespace millrace::store {
 namespace {
 
 constexpr std::int32_t kApplication = 0x4d4c5248;  // "MLRH"
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
+constexpr int kVersionWithLinks = 2;
 // Columns are what is searched for; all else is in the bodies, positional msgpack, whose structs grow at their ends.
 constexpr std::string_view kSchema =
     "CREATE TABLE runs(run INTEGER PRIMARY KEY, name TEXT NOT NULL, state INTEGER NOT NULL, ended INTEGER NOT NULL,"
-    " body BLOB NOT NULL);"
+    " body BLOB NOT NULL, job BLOB);"
     "CREATE INDEX runs_ended ON runs(ended, run);"
     "CREATE INDEX runs_name ON runs(name, run);"
     "CREATE TABLE tasks(run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL,"
-    " links BLOB, PRIMARY KEY(run, position)) WITHOUT ROWID";  // one tree instead of two; both are read and written
-                                                               // alike
-constexpr std::int64_t kRemovedAtOnce = 5000;                  // tasks in one transaction
-constexpr std::size_t kNamesCompared = 10'000;                 // for a suggestion
+    " links BLOB, work BLOB, PRIMARY KEY(run, position)) WITHOUT ROWID";  // one tree instead of two; both are read and
+                                                                          // written alike
+constexpr std::int64_t kRemovedAtOnce = 5000;                             // tasks in one transaction
+constexpr std::size_t kNamesCompared = 10'000;                            // for a suggestion
 
 std::int64_t Key(RunId run) { return static_cast<std::int64_t>(run.value); }
 
@@ -33,6 +34,15 @@ absl::StatusOr<T> DecodeBody(const Statement& row, int column) {
   auto value = wire::Decode<T, wire::Layout::kPositional>(row.Blob(column));
   if (value.ok()) return value;
   return Error(absl::StatusCode::kDataLoss, "a row of the history is damaged: %s", TextOf(value.status()));
+}
+
+// What a file says of its tables may be anything.
+absl::Status CheckRow(const JobSpec& tables, const TaskSpec& task) {
+  if (task.module < tables.modules.size() && task.requirements < tables.requirements.size() &&
+      task.policy < tables.policies.size()) {
+    return absl::OkStatus();
+  }
+  return Error(absl::StatusCode::kDataLoss, "a row of the history is damaged: it names what its run does not have");
 }
 
 }  // namespace
@@ -45,7 +55,8 @@ absl::StatusOr<History> History::Open(const std::filesystem::path& file) {
   return history;
 }
 
-// A file of version 1 has no links. Looked at again inside of the transaction: somebody else may be as far.
+// A file of version 1 has no links, one of version 2 does not know how tasks were submitted. Looked at again inside of
+// the transaction: somebody else may be as far.
 absl::Status History::Upgrade() {
   MILLRACE_ASSIGN_OR_RETURN(const std::int64_t version, Number("PRAGMA user_version"));
   if (version >= kVersion) return absl::OkStatus();
@@ -55,8 +66,10 @@ absl::Status History::Upgrade() {
   if (!again.ok()) {
     status = again.status();
   } else if (*again < kVersion) {
-    status =
-        database_.Run(absl::StrFormat("ALTER TABLE tasks ADD COLUMN links BLOB; PRAGMA user_version=%d", kVersion));
+    const char* links = *again < kVersionWithLinks ? "ALTER TABLE tasks ADD COLUMN links BLOB;" : "";
+    status = database_.Run(absl::StrFormat(
+        "%sALTER TABLE tasks ADD COLUMN work BLOB; ALTER TABLE runs ADD COLUMN job BLOB; PRAGMA user_version=%d", links,
+        kVersion));
   }
   if (status.ok()) status = database_.Run("COMMIT");
   if (!status.ok()) static_cast<void>(database_.Run("ROLLBACK"));
@@ -80,22 +93,23 @@ absl::StatusOr<bool> History::Has(RunId run) {
   return select.Next();
 }
 
-absl::Status History::Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at) {
+absl::Status History::Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at,
+                            const Submission* submission) {
   MILLRACE_RETURN_IF_ERROR(database_.Run("BEGIN IMMEDIATE"));
-  absl::Status status = WriteRows(run, tasks, task_at, links_at);
+  absl::Status status = WriteRows(run, tasks, task_at, links_at, submission);
   if (status.ok()) status = database_.Run("COMMIT");
   // SQLite may have rolled it back already, and saying so is no error.
   if (!status.ok()) static_cast<void>(database_.Run("ROLLBACK"));
   return status;
 }
 
-absl::Status History::WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at,
-                                const LinksAt& links_at) {
+absl::Status History::WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at,
+                                const Submission* submission) {
   const std::int64_t key = Key(run.view.run);
   MILLRACE_RETURN_IF_ERROR(database_.Run(absl::StrFormat("DELETE FROM tasks WHERE run=%d", key)));
   MILLRACE_ASSIGN_OR_RETURN(
       Statement insert,
-      database_.Prepare("INSERT INTO tasks(run, position, name, body, links) VALUES(?1,?2,?3,?4,?5)"));
+      database_.Prepare("INSERT INTO tasks(run, position, name, body, links, work) VALUES(?1,?2,?3,?4,?5,?6)"));
   for (std::uint32_t i = 0; i < tasks; ++i) {
     const PastTask task = task_at(i);
     const std::string body = wire::Encode<wire::Layout::kPositional>(task);
@@ -106,18 +120,23 @@ absl::Status History::WriteRows(const PastRun& run, std::uint32_t tasks, const T
     insert.BindBlob(4, body);
     const std::string links = links_at ? wire::Encode<wire::Layout::kPositional>(links_at(i)) : "";
     if (links_at) insert.BindBlob(5, links);
+    const std::string work =
+        submission != nullptr ? wire::Encode<wire::Layout::kPositional>(submission->task_at(i)) : "";
+    if (submission != nullptr) insert.BindBlob(6, work);
     MILLRACE_RETURN_IF_ERROR(insert.Next().status());
     insert.Reset();
   }
   const std::string body = wire::Encode<wire::Layout::kPositional>(run);
   MILLRACE_ASSIGN_OR_RETURN(
       Statement put,
-      database_.Prepare("INSERT OR REPLACE INTO runs(run, name, state, ended, body) VALUES(?1,?2,?3,?4,?5)"));
+      database_.Prepare("INSERT OR REPLACE INTO runs(run, name, state, ended, body, job) VALUES(?1,?2,?3,?4,?5,?6)"));
   put.BindInt(1, key);
   put.BindText(2, run.view.name);
   put.BindInt(3, static_cast<std::int64_t>(run.view.state));
   put.BindInt(4, run.ended_unix_ms);
   put.BindBlob(5, body);
+  const std::string job = submission != nullptr ? wire::Encode<wire::Layout::kPositional>(submission->tables) : "";
+  if (submission != nullptr) put.BindBlob(6, job);
   return put.Next().status();
 }
 
@@ -220,7 +239,7 @@ absl::StatusOr<Page<PastTask>> History::Tasks(RunId run, std::uint64_t skip, std
 absl::StatusOr<std::vector<std::optional<PastLinks>>> History::Links(RunId run) {
   std::vector<std::optional<PastLinks>> all;
   MILLRACE_ASSIGN_OR_RETURN(const std::int64_t version, Number("PRAGMA user_version"));
-  if (version < 2) return all;  // opened to read, so that it stays as it is
+  if (version < kVersionWithLinks) return all;  // opened to read, so that it stays as it is
   MILLRACE_ASSIGN_OR_RETURN(Statement select,
                             database_.Prepare("SELECT links FROM tasks WHERE run=?1 ORDER BY position"));
   select.BindInt(1, Key(run));
@@ -231,6 +250,68 @@ absl::StatusOr<std::vector<std::optional<PastLinks>>> History::Links(RunId run) 
     if (select.Blob(0).empty()) continue;
     MILLRACE_ASSIGN_OR_RETURN(links, DecodeBody<PastLinks>(select, 0));
   }
+}
+
+absl::StatusOr<std::optional<JobSpec>> History::Tables(RunId run) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::int64_t version, Number("PRAGMA user_version"));
+  if (version < kVersion) return std::nullopt;  // opened to read, so that it stays as it is
+  MILLRACE_ASSIGN_OR_RETURN(Statement select, database_.Prepare("SELECT job FROM runs WHERE run=?1"));
+  select.BindInt(1, Key(run));
+  MILLRACE_ASSIGN_OR_RETURN(const bool row, select.Next());
+  if (!row || select.Blob(0).empty()) return std::nullopt;
+  MILLRACE_ASSIGN_OR_RETURN(JobSpec job, DecodeBody<JobSpec>(select, 0));
+  return job;
+}
+
+absl::StatusOr<std::optional<JobSpec>> History::Job(RunId run) {
+  MILLRACE_ASSIGN_OR_RETURN(std::optional<JobSpec> job, Tables(run));
+  if (!job) return job;
+  MILLRACE_ASSIGN_OR_RETURN(Statement select,
+                            database_.Prepare("SELECT name, links, work FROM tasks WHERE run=?1 ORDER BY position"));
+  select.BindInt(1, Key(run));
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(const bool row, select.Next());
+    if (!row) return job;
+    if (select.Blob(1).empty() || select.Blob(2).empty()) return std::nullopt;
+    TaskSpec& task = job->tasks.emplace_back();
+    MILLRACE_ASSIGN_OR_RETURN(SubmittedTask submitted, DecodeBody<SubmittedTask>(select, 2));
+    MILLRACE_ASSIGN_OR_RETURN(PastLinks links, DecodeBody<PastLinks>(select, 1));
+    task = std::move(submitted.spec);
+    task.name = select.Blob(0);
+    task.inputs = {};
+    task.env.clear();
+    task.needs = std::move(links.needs);
+    MILLRACE_RETURN_IF_ERROR(CheckRow(*job, task));
+  }
+}
+
+absl::StatusOr<std::optional<PastWork>> History::FindWork(RunId run, const PastTask& task) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<JobSpec> tables, Tables(run));
+  if (!tables) return std::nullopt;
+  MILLRACE_ASSIGN_OR_RETURN(Statement select,
+                            database_.Prepare("SELECT links, work FROM tasks WHERE run=?1 AND position=?2"));
+  select.BindInt(1, Key(run));
+  select.BindInt(2, task.view.index);
+  MILLRACE_ASSIGN_OR_RETURN(const bool row, select.Next());
+  if (!row || select.Blob(0).empty() || select.Blob(1).empty()) return std::nullopt;
+  MILLRACE_ASSIGN_OR_RETURN(PastLinks links, DecodeBody<PastLinks>(select, 0));
+  MILLRACE_ASSIGN_OR_RETURN(SubmittedTask submitted, DecodeBody<SubmittedTask>(select, 1));
+  MILLRACE_RETURN_IF_ERROR(CheckRow(*tables, submitted.spec));
+  PastWork work;
+  work.inputs_left_out = submitted.inputs_left_out;
+  work.needs_left_out = links.needs_left_out;
+  TaskSpec& spec = submitted.spec;
+  work.job.name = tables->name;
+  work.job.fail_mode = tables->fail_mode;
+  work.job.use_cache = tables->use_cache;
+  work.job.modules = {tables->modules[spec.module]};
+  work.job.requirements = {tables->requirements[spec.requirements]};
+  work.job.policies = {tables->policies[spec.policy]};
+  spec.name = task.view.name;
+  spec.module = spec.requirements = spec.policy = 0;
+  spec.needs = std::move(links.needs);
+  work.job.tasks = {std::move(spec)};
+  return work;
 }
 
 absl::StatusOr<PastTask> History::FindTask(RunId run, const std::string& name) {

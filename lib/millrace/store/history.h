@@ -16,6 +16,7 @@
 #include "millrace/base/ids.h"
 #include "millrace/model/history.h"
 #include "millrace/model/past_links.h"
+#include "millrace/model/past_work.h"
 #include "millrace/store/database.h"
 
 namespace millrace::store {
@@ -61,7 +62,12 @@ class History {
   // All or nothing. What was known of the same run is replaced.
   using TaskAt = std::function<PastTask(std::uint32_t index)>;
   using LinksAt = std::function<PastLinks(std::uint32_t index)>;
-  absl::Status Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at = {});
+  struct Submission {
+    JobSpec tables;  // without tasks
+    std::function<SubmittedTask(std::uint32_t index)> task_at;
+  };
+  absl::Status Write(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at = {},
+                     const Submission* submission = nullptr);
   // Removes the runs that ended first until all limits hold, in small transactions; gives how many that were.
   absl::StatusOr<std::uint64_t> Retain(const HistoryLimits& limits, std::int64_t now_unix_ms);
 
@@ -74,6 +80,10 @@ class History {
   // Of all its tasks, in that order; nothing for those that were written without them.
   absl::StatusOr<std::vector<std::optional<PastLinks>>> Links(RunId run);
   absl::StatusOr<PastTask> FindTask(RunId run, const std::string& name);
+  // How it was submitted; nothing for a run that an older Millrace has kept.
+  absl::StatusOr<std::optional<PastWork>> FindWork(RunId run, const PastTask& task);
+  // The whole, but for `inputs` and `env`.
+  absl::StatusOr<std::optional<JobSpec>> Job(RunId run);
   absl::StatusOr<HistoryExtent> Extent();
   absl::StatusOr<std::uint64_t> BytesInUse();
 
@@ -82,7 +92,9 @@ class History {
  private:
   explicit History(Database database) : database_(std::move(database)) {}
   absl::Status Upgrade();
-  absl::Status WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at);
+  absl::Status WriteRows(const PastRun& run, std::uint32_t tasks, const TaskAt& task_at, const LinksAt& links_at,
+                         const Submission* submission);
+  absl::StatusOr<std::optional<JobSpec>> Tables(RunId run);
   absl::Status Remove(RunId run);
   absl::StatusOr<std::int64_t> Number(std::string_view sql);
 

@@ -6,6 +6,8 @@
 #include "absl/strings/str_join.h"
 #include "millrace/base/size.h"
 #include "millrace/base/status.h"
+#include "millrace/wire/codec.h"
+#include "millrace/wire/lz4.h"
 
 namespace millrace::store {
 namespace {
@@ -45,11 +47,25 @@ absl::Status AnswerRuns(History& history, const Query& query, Answer& answer) {
   return absl::OkStatus();
 }
 
+template <class Value>
+Payload Packed(const Value& value) {
+  Payload payload;
+  payload.bytes = wire::PackPayload(Bytes(wire::Encode<wire::Layout::kPositional>(value)));
+  payload.size = payload.bytes.size();
+  return payload;
+}
+
 absl::Status AnswerTasks(History& history, const Query& query, Answer& answer) {
   if (!query.task.empty()) {
     MILLRACE_ASSIGN_OR_RETURN(PastTask task, history.FindTask(answer.run, query.task));
+    MILLRACE_ASSIGN_OR_RETURN(const std::optional<PastWork> work, history.FindWork(answer.run, task));
+    if (work) answer.result = Packed(*work);
     answer.past_tasks.push_back(std::move(task));
     return absl::OkStatus();
+  }
+  if (query.name == kAskForJob) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::optional<JobSpec> job, history.Job(answer.run));
+    if (job) answer.result = Packed(*job);
   }
   MILLRACE_ASSIGN_OR_RETURN(Page<PastTask> page, history.Tasks(answer.run, query.since, query.limit));
   answer.past_tasks = std::move(page.rows);

@@ -103,7 +103,7 @@ void WriteOwnForm(Writer& writer, const PackedTasks& tasks) {
     const std::string_view inputs = tasks.InputsOf(i);
     const Env& env = tasks.EnvOf(i);
     const PackedTasks::Needs needs = tasks.NeedsOf(i);
-    const bool said[kTaskFields] = {!name.empty(),    shape.module != 0, shape.requirements != 0, shape.policy != 0,
+    const bool said[kTaskFields] = {!name.empty(),   shape.module != 0, shape.requirements != 0, shape.policy != 0,
                                     !inputs.empty(), !env.empty(),      !needs.empty()};
     std::size_t count = kTaskFields;
     while (count > 0 && !said[count - 1]) --count;

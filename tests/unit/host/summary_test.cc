@@ -89,7 +89,39 @@ TEST(SummaryTest, A37_AnExceptionOrASignalIsNamed) {
   killed.failure = {};
   killed.failure.message = "module process died: signal 9 (SIGKILL)";
   killed.failure.signal = 9;
-  EXPECT_THAT(FailureText(killed, {}), AllOf(HasSubstr("    signal: 9\n"), Not(HasSubstr("exit code"))));
+  EXPECT_THAT(FailureText(killed, {}), AllOf(HasSubstr("    signal: 9 (SIGKILL)\n"), Not(HasSubstr("exit code"))));
+}
+
+TEST(SummaryTest, A37_OutOfMemoryOthersOfTheHostAndTheCommandToRunItAgainAreSaid) {
+  TaskView bad = Bad("test[n=1]");
+  bad.failure.out_of_memory = true;
+  bad.failure.host = "build-1";
+  TaskView other = Bad("other");
+  other.host = other.failure.host = "build-1";
+  TaskView elsewhere = Bad("elsewhere");
+  elsewhere.host = elsewhere.failure.host = "build-2";
+  Summary summary = SummaryOf({bad, other, elsewhere, Good("build")}, RunState::kFailed);
+  EXPECT_THAT(SummaryTable(summary, {}), Not(HasSubstr("again:")));
+  summary.again = {"zmqctl", "--data-dir /d"};
+  const std::string text = SummaryTable(summary, {});
+  EXPECT_THAT(text, HasSubstr("    out of memory"));
+  EXPECT_THAT(text, HasSubstr("    host: 1 other failed on build-1\n    again: zmqctl rerun 'test[n=1]' --run " +
+                              RunName(summary.run.run) + " --local --data-dir /d\n    | making\n"));
+  EXPECT_THAT(text, Not(HasSubstr("failed on build-2")));
+}
+
+TEST(SummaryTest, WhatTookLongerOrShorterThanBeforeIsSeenAndOnlyOfWhatSucceeded) {
+  TaskView slow = Good("slow");
+  slow.execution = std::chrono::seconds(12);
+  Summary summary = SummaryOf({slow, Good("quick"), Good("new"), Bad("bad")}, RunState::kFailed);
+  EXPECT_EQ(Lines(SummaryTable(summary, {}))[0], "module  outcome    try  worker  queued  time");
+  summary.medians = {{"slow", std::chrono::seconds(10)}, {"quick", std::chrono::seconds(2)}, {"bad", {}}};
+  const std::vector<std::string> lines = Lines(SummaryTable(summary, {}));
+  EXPECT_THAT(lines[0], EndsWith("  \u0394"));
+  EXPECT_THAT(lines[1], EndsWith("  +2.0s"));
+  EXPECT_THAT(lines[2], EndsWith("  -500ms"));
+  EXPECT_THAT(lines[3], EndsWith("  -"));
+  EXPECT_THAT(lines[4], EndsWith("  -"));
 }
 
 TEST(SummaryTest, EveryBadEndHasItsBlockAndNoOtherHas) {

@@ -210,6 +210,48 @@ TEST(ChronicleTest, OfManyNeedsThoseThatEndedLastAreKept) {
   EXPECT_EQ(links.needs.back().task, count - 1);
 }
 
+TEST(ChronicleTest, ATaskIsKeptAsItWasSubmitted) {
+  RunAccepted accepted = Accepted({"a", "b"});
+  EditJob(accepted, [](JobSpec& job) {
+    job.fail_mode = FailMode::kKeepGoing;
+    job.requirements = {{}, {.cpus = 3}};
+    job.tasks[1].requirements = 1;
+    job.tasks[1].policy = 2;
+    job.tasks[1].env = {{"N", "1"}};
+    job.tasks[1].inputs = Bytes(std::string("inputs"));
+    job.tasks[1].needs = {{0}};
+  });
+  const JobSpec job = Unpack(*accepted.job);
+  const auto story = StoryOf({accepted, Ended(0, 1, Outcome::kSucceeded, 0, 1), End(RunState::kFailed, 2)});
+  const JobSpec tables = story->Tables();
+  EXPECT_THAT(tables.tasks, IsEmpty());
+  EXPECT_EQ(tables.fail_mode, FailMode::kKeepGoing);
+  EXPECT_EQ(tables.modules, job.modules);
+  EXPECT_EQ(tables.requirements, job.requirements);
+  EXPECT_EQ(tables.policies, job.policies);
+  const SubmittedTask task = story->SubmittedAt(1);
+  EXPECT_EQ(task.spec.requirements, 1u);
+  EXPECT_EQ(task.spec.policy, 2u);
+  EXPECT_EQ(task.spec.env, job.tasks[1].env);
+  EXPECT_EQ(task.spec.inputs, job.tasks[1].inputs);
+  EXPECT_EQ(task.inputs_left_out, 0u);
+  EXPECT_EQ(task.spec.name, "") << "it stands in its row";
+  EXPECT_THAT(task.spec.needs, IsEmpty()) << "they are its links";
+}
+
+TEST(ChronicleTest, InputsThatAreTooManyLeaveTheirSize) {
+  RunAccepted accepted = Accepted({"a", "b"});
+  EditJob(accepted, [](JobSpec& job) {
+    job.tasks[0].inputs = Bytes(std::string(kMaxInputsKept, 'i'));
+    job.tasks[1].inputs = Bytes(std::string(kMaxInputsKept + 1, 'i'));
+  });
+  const auto story = StoryOf({accepted, Ended(0, 1, Outcome::kSucceeded, 0, 1), End(RunState::kSucceeded, 2)});
+  EXPECT_EQ(story->SubmittedAt(0).spec.inputs.size(), kMaxInputsKept);
+  EXPECT_EQ(story->SubmittedAt(0).inputs_left_out, 0u);
+  EXPECT_TRUE(story->SubmittedAt(1).spec.inputs.empty());
+  EXPECT_EQ(story->SubmittedAt(1).inputs_left_out, kMaxInputsKept + 1);
+}
+
 TEST(ChronicleTest, OfManyTriesTheNewestAreKept) {
   std::vector<Record> records = {Accepted({"a"})};
   const int tries = static_cast<int>(kMaxAttemptsKept) + 10;

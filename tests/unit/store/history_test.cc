@@ -9,6 +9,8 @@
 #include "gtest/gtest.h"
 #include "millrace/base/status.h"
 #include "millrace/store/history_query.h"
+#include "millrace/wire/codec.h"
+#include "millrace/wire/lz4.h"
 
 namespace millrace::store {
 namespace {
@@ -320,29 +322,145 @@ TEST_F(HistoryTest, A33_AFileOfVersion1IsReadAsItIsAndUpgradedByWhoWritesIt) {
     History history = Open();
     Write(history, RunOf(1));
   }
-  // What that version had: all but the links.
+  // What that version had: neither the links nor how it was submitted.
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open(file_.c_str(), &other), SQLITE_OK);
-  ASSERT_EQ(
-      sqlite3_exec(other, "ALTER TABLE tasks DROP COLUMN links; PRAGMA user_version=1", nullptr, nullptr, nullptr),
-      SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other,
+                         "ALTER TABLE tasks DROP COLUMN links; ALTER TABLE tasks DROP COLUMN work;"
+                         "ALTER TABLE runs DROP COLUMN job; PRAGMA user_version=1",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
   sqlite3_close(other);
   {
     auto reader = History::OpenToRead(file_);
     ASSERT_TRUE(reader.ok()) << reader.status();
     EXPECT_THAT(reader->Links(RunNo(1)).value(), IsEmpty());
+    EXPECT_EQ(reader->Job(RunNo(1)).value(), std::nullopt);
+    EXPECT_EQ(reader->FindWork(RunNo(1), TaskOf(1)).value(), std::nullopt);
     EXPECT_THAT(reader->Tasks(RunNo(1), 0, 0).value().rows, ElementsAre(TaskOf(0), TaskOf(1)));
   }
   EXPECT_EQ(Count("PRAGMA user_version"), 1);
   for (int i = 0; i < 2; ++i) {
     History history = Open();
-    EXPECT_EQ(Count("PRAGMA user_version"), 2);
+    EXPECT_EQ(Count("PRAGMA user_version"), 3);
     EXPECT_THAT(history.Tasks(RunNo(1), 0, 0).value().rows, ElementsAre(TaskOf(0), TaskOf(1)));
     EXPECT_EQ(history.Links(RunNo(1)).value().front(), std::nullopt);
     const auto task_at = [](std::uint32_t index) { return TaskOf(index); };
     ASSERT_TRUE(history.Write(RunOf(2), 1, task_at, [](std::uint32_t) { return PastLinks{.cacheable = true}; }).ok());
     EXPECT_THAT(history.Links(RunNo(2)).value(), ElementsAre(PastLinks{.cacheable = true}));
+    EXPECT_EQ(history.Job(RunNo(1)).value(), std::nullopt);
   }
+}
+
+TEST_F(HistoryTest, AFileOfVersion2GetsWhatItHasNot) {
+  {
+    History history = Open();
+    Write(history, RunOf(1));
+  }
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(
+      sqlite3_exec(other, "ALTER TABLE tasks DROP COLUMN work; ALTER TABLE runs DROP COLUMN job; PRAGMA user_version=2",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
+  sqlite3_close(other);
+  History history = Open();
+  EXPECT_EQ(Count("PRAGMA user_version"), 3);
+  EXPECT_THAT(history.Tasks(RunNo(1), 0, 0).value().rows, ElementsAre(TaskOf(0), TaskOf(1)));
+  EXPECT_EQ(history.Job(RunNo(1)).value(), std::nullopt);
+}
+
+// Two tasks of different modules; the second needs the first.
+History::Submission Submitted() {
+  History::Submission submission;
+  submission.tables.name = "job";
+  submission.tables.fail_mode = FailMode::kKeepGoing;
+  submission.tables.modules = {{"one", 1, "v1"}, {"two", 2, "v2"}};
+  submission.tables.requirements = {{}, {.cpus = 4}};
+  submission.tables.policies = {{}, {.retries = 3}};
+  submission.task_at = [](std::uint32_t index) {
+    SubmittedTask task;
+    task.spec.module = task.spec.requirements = task.spec.policy = index;
+    task.spec.inputs = Bytes(std::string("inputs"));
+    task.spec.env = {{"N", std::to_string(index)}};
+    task.inputs_left_out = index;
+    return task;
+  };
+  return submission;
+}
+
+TEST_F(HistoryTest, HowTasksWereSubmittedComesBackOneByOneAndAsAWhole) {
+  History history = Open();
+  const History::Submission submission = Submitted();
+  const auto task_at = [](std::uint32_t index) { return TaskOf(index); };
+  const auto links_at = [](std::uint32_t index) {
+    return index == 1 ? PastLinks{.needs = {{0}}, .needs_left_out = 2} : PastLinks{};
+  };
+  ASSERT_TRUE(history.Write(RunOf(1), 2, task_at, links_at, &submission).ok());
+  const std::optional<PastWork> work = history.FindWork(RunNo(1), TaskOf(1)).value();
+  ASSERT_TRUE(work.has_value());
+  EXPECT_EQ(work->inputs_left_out, 1u);
+  EXPECT_EQ(work->needs_left_out, 2u);
+  EXPECT_EQ(work->job.name, "job");
+  EXPECT_THAT(work->job.modules, ElementsAre(ModuleSpec{"two", 2, "v2"}));
+  EXPECT_THAT(work->job.requirements, ElementsAre(Requirements{.cpus = 4}));
+  EXPECT_THAT(work->job.policies, ElementsAre(Policy{.retries = 3}));
+  ASSERT_THAT(work->job.tasks, SizeIs(1));
+  EXPECT_EQ(work->job.tasks[0].name, "task1");
+  EXPECT_EQ(work->job.tasks[0].inputs.view(), "inputs");
+  EXPECT_EQ(work->job.tasks[0].env.at("N"), "1");
+  EXPECT_THAT(work->job.tasks[0].needs, ElementsAre(Dependency{0}));
+  const std::optional<JobSpec> job = history.Job(RunNo(1)).value();
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->fail_mode, FailMode::kKeepGoing);
+  ASSERT_THAT(job->tasks, SizeIs(2));
+  EXPECT_EQ(job->tasks[0].name, "task0");
+  EXPECT_EQ(job->tasks[1].module, 1u);
+  EXPECT_THAT(job->tasks[1].needs, ElementsAre(Dependency{0}));
+  EXPECT_TRUE(job->tasks[1].inputs.empty() && job->tasks[1].env.empty()) << "they may be large";
+  EXPECT_EQ(history.Job(RunNo(2)).value(), std::nullopt);
+}
+
+TEST_F(HistoryTest, WhoAsksForATaskOrForTheJobIsToldHowItWasSubmitted) {
+  History history = Open();
+  const History::Submission submission = Submitted();
+  const auto task_at = [](std::uint32_t index) { return TaskOf(index); };
+  const auto links_at = [](std::uint32_t) { return PastLinks{}; };
+  ASSERT_TRUE(history.Write(RunOf(1), 2, task_at, links_at, &submission).ok());
+  ASSERT_TRUE(history.Write(RunOf(2), 2, task_at).ok());
+  const auto result_of = [&](std::uint32_t run, const std::string& task, const std::string& name) {
+    Query query;
+    query.kind = QueryKind::kPastTasks;
+    query.run = RunNo(run);
+    query.task = task;
+    query.name = name;
+    const Answer answer = AnswerFromHistory(history, query, std::nullopt);
+    EXPECT_EQ(answer.code, 0) << answer.message;
+    return wire::UnpackPayload(answer.result.bytes, 10'000).value_or(Bytes());
+  };
+  const auto work = wire::Decode<PastWork, wire::Layout::kPositional>(result_of(1, "task1", ""));
+  ASSERT_TRUE(work.ok()) << work.status();
+  EXPECT_EQ(*work, history.FindWork(RunNo(1), TaskOf(1)).value());
+  const auto job = wire::Decode<JobSpec, wire::Layout::kPositional>(result_of(1, "", std::string(kAskForJob)));
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(*job, history.Job(RunNo(1)).value());
+  EXPECT_TRUE(result_of(1, "", "").empty()) << "only who asks for it gets it";
+  EXPECT_TRUE(result_of(2, "task1", "").empty()) << "an older Millrace has kept that run";
+  EXPECT_TRUE(result_of(2, "", std::string(kAskForJob)).empty());
+}
+
+TEST_F(HistoryTest, ARowThatNamesAModuleWhichItsRunDoesNotHaveIsDamaged) {
+  History history = Open();
+  History::Submission submission = Submitted();
+  submission.tables.modules.pop_back();
+  const auto links_at = [](std::uint32_t) { return PastLinks{}; };
+  ASSERT_TRUE(history
+                  .Write(
+                      RunOf(1), 2, [](std::uint32_t i) { return TaskOf(i); }, links_at, &submission)
+                  .ok());
+  EXPECT_TRUE(history.FindWork(RunNo(1), TaskOf(0)).ok());
+  EXPECT_EQ(history.FindWork(RunNo(1), TaskOf(1)).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(history.Job(RunNo(1)).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(HistoryTest, ADamagedFileIsSaidAndPutAside) {

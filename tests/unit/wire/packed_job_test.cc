@@ -32,8 +32,8 @@ JobSpec Mixed() {
   job.modules.resize(2);
   job.requirements.resize(1);
   job.policies.resize(2);
-  job.tasks = {Task("plain"),  Task("needs", 1),      Task("none"),  Task("typed", 1, 1),
-               Task("maybe"),  Task("surrounded", 0), Task("large"), Task("last", 1, 1)};
+  job.tasks = {Task("plain"), Task("needs", 1),      Task("none"),  Task("typed", 1, 1),
+               Task("maybe"), Task("surrounded", 0), Task("large"), Task("last", 1, 1)};
   job.tasks[1].needs = {{.task = 0}};
   job.tasks[3].needs = {{.task = 1, .kind = DependencyKind::kRequired, .parameter = 2}, {.task = 0}};
   job.tasks[4].needs = {{.task = 3, .kind = DependencyKind::kOptional, .parameter = -1}};
@@ -67,16 +67,15 @@ TEST(PackedJobTest, A33_HasTheBytesOfTheJobAndIsReadFromThem) {
 TEST(PackedJobTest, IsEqualToTheSameOnly) {
   const PackedJob packed = Pack(Mixed());
   EXPECT_EQ(packed, Pack(Mixed()));
-  for (const auto change : {+[](JobSpec& job) { job.tasks[7].name = "lost"; }, +[](JobSpec& job) { job.tasks[2].policy = 1; },
-                            +[](JobSpec& job) { job.tasks[2].module = 1; },
-                            +[](JobSpec& job) { job.tasks[2].requirements = 1; },
-                            +[](JobSpec& job) { job.tasks[0].inputs = Bytes(std::string("\x80")); },
-                            +[](JobSpec& job) { job.tasks[5].env["B"] = "2"; },
-                            +[](JobSpec& job) { job.tasks[1].needs[0].task = 2; },
-                            +[](JobSpec& job) { job.tasks[1].needs[0].parameter = 0; },
-                            +[](JobSpec& job) { job.tasks[4].needs[0].kind = DependencyKind::kRequired; },
-                            +[](JobSpec& job) { std::swap(job.tasks[1].needs, job.tasks[2].needs); },
-                            +[](JobSpec& job) { job.tasks.pop_back(); }, +[](JobSpec& job) { job.name = "other"; }}) {
+  for (const auto change :
+       {+[](JobSpec& job) { job.tasks[7].name = "lost"; }, +[](JobSpec& job) { job.tasks[2].policy = 1; },
+        +[](JobSpec& job) { job.tasks[2].module = 1; }, +[](JobSpec& job) { job.tasks[2].requirements = 1; },
+        +[](JobSpec& job) { job.tasks[0].inputs = Bytes(std::string("\x80")); },
+        +[](JobSpec& job) { job.tasks[5].env["B"] = "2"; }, +[](JobSpec& job) { job.tasks[1].needs[0].task = 2; },
+        +[](JobSpec& job) { job.tasks[1].needs[0].parameter = 0; },
+        +[](JobSpec& job) { job.tasks[4].needs[0].kind = DependencyKind::kRequired; },
+        +[](JobSpec& job) { std::swap(job.tasks[1].needs, job.tasks[2].needs); },
+        +[](JobSpec& job) { job.tasks.pop_back(); }, +[](JobSpec& job) { job.name = "other"; }}) {
     JobSpec job = Mixed();
     change(job);
     EXPECT_FALSE(Pack(job) == packed);

@@ -160,6 +160,10 @@ function makePage(document, data) {
       const host = failure.host ? ` (${failure.host})` : '';
       const where = failure.worker ? `, try ${failure.try} on ${failure.worker}${host}` : '';
       page.appendChild(element('p', {class: kindOf(task)}, `${task.name}: ${failure.message}${where}`));
+      const others = failure.other_failures_on_host;
+      const facts = [failure.how, others ? `${others} other${others === 1 ? '' : 's'} failed on ${failure.host}` : '',
+        failure.again ? `again: ${failure.again}` : ''].filter((fact) => fact);
+      if (facts.length > 0) page.appendChild(element('p', {class: 'dim'}, facts.join('; ')));
       if (failure.output) page.appendChild(element('pre', {}, failure.output));
     }
     if (failed.length > 50) {
