@@ -107,6 +107,10 @@ std::string Value(const T& value) {
     return absl::StrFormat("%s/%d", PrintId(value.run.value), value.index);
   } else if constexpr (kIsId<T>) {
     return PrintId(value.value);
+  } else if constexpr (std::is_same_v<T, PackedTasks>) {
+    PackedJob job;
+    job.tasks = value;
+    return Value(Unpack(job).tasks);
   } else if constexpr (kIsVector<T> || kIsMap<T>) {
     return List(value);
   } else if constexpr (kIsOptional<T>) {
