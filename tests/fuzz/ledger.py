@@ -8,8 +8,8 @@
   findings      of all times
 
 The code of a target is its own file and all files of this tree that it includes, with their sources: that of the same
-name, and in lib those without a header of their own that include it from the same folder. That is rather too much than too
-little, so that a count is never claimed for code that was not run. Lines of comment alone do not count.
+name, and in lib those without a header of their own that include it from the same folder. That is rather too much than
+too little, so that a count is never claimed for code that was not run. Lines of comment alone do not count.
 """
 
 import contextlib

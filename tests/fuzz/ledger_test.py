@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the ledger of executions: counts add up, no run is lost, and none is claimed for code that it did not run."""
+"""Tests of the ledger of executions: counts add up, no run is lost, none is claimed for code that it did not run."""
 
 import json
 import multiprocessing
@@ -73,7 +73,7 @@ class Ledger(unittest.TestCase):
         for name in FILES:
             before = self.code()
             self.put(name, FILES[name] + "int more_of_it();\n")
-            self.assertEqual(self.code() != before, name not in ("lib/millrace/wire/c.h", "lib/millrace/wire/c.cc"), name)
+            self.assertEqual(self.code() != before, not name.startswith("lib/millrace/wire/c."), name)
         before = self.code()
         self.put("lib/millrace/wire/new.cc", '#include "millrace/wire/a.h"\n')
         self.assertNotEqual(self.code(), before)
