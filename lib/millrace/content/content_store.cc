@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +17,7 @@ namespace millrace::content {
 namespace {
 
 constexpr mode_t kBlobMode = 0444;
+constexpr std::chrono::hours kForgotten{30 * 24};  // stamps of a folder that nobody has looked at for so long
 
 // What tells that the file system, or the kernel, has no O_TMPFILE.
 bool IsUnknown(int error) { return error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOENT; }
@@ -65,6 +68,11 @@ absl::Status ContentStore::Sweep() {
   MILLRACE_ASSIGN_OR_RETURN(const auto names, NamesIn(partial_.get(), folder_.string()));
   for (const std::string& name : names) {
     if (!alone.Lives(name.substr(0, name.find('.')))) unlinkat(partial_.get(), name.c_str(), 0);
+  }
+  std::error_code ignored;  // they are swept the next time
+  const auto forgotten = std::filesystem::file_time_type::clock::now() - kForgotten;
+  for (const auto& stamps : std::filesystem::directory_iterator(folder_ / "stamps", ignored)) {
+    if (stamps.last_write_time(ignored) < forgotten && !ignored) std::filesystem::remove(stamps.path(), ignored);
   }
   return absl::OkStatus();
 }

@@ -3,7 +3,8 @@
 //
 // Files that are as they were at the last snapshot (by stamp_cache.h, and still in the store) are not read again. A
 // file that changes while it is read is read again, some times; the snapshot is of each file as it was at one moment,
-// and not of all files at the same one.
+// and not of all files at the same one. Linux gives a file its time when a write begins: whoever
+// looks while one single write takes longer than the clock's step sees a part of it, as git does.
 #pragma once
 
 #include <cstddef>

@@ -261,6 +261,18 @@ TEST_F(ContentStoreTest, KilledInTheMiddleItStartsClean) {
   }
 }
 
+TEST_F(ContentStoreTest, StampsThatNobodyHasUsedForLongGo) {
+  Open();
+  WriteFile(folder_ / "store/stamps/old", "x");
+  WriteFile(folder_ / "store/stamps/new", "x");
+  const auto now = std::filesystem::file_time_type::clock::now();
+  std::filesystem::last_write_time(folder_ / "store/stamps/old", now - std::chrono::hours(31 * 24));
+  std::filesystem::last_write_time(folder_ / "store/stamps/new", now - std::chrono::hours(29 * 24));
+  Open();
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "store/stamps/old"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "store/stamps/new"));
+}
+
 TEST_F(ContentStoreTest, SeveralThreadsAndUsersAtOnce) {
   const auto first = Open({.limit_bytes = 64 * kUnit});
   const auto second = Open({.limit_bytes = 64 * kUnit});

@@ -181,7 +181,7 @@ TEST_F(WorkspaceTest, WhatIsTooDeepOrLockedIsRemovedAllTheSame) {
   ASSERT_TRUE(MakeWorkspace(snapshot_.tree, *store_, work()).ok());
   {
     UniqueFd at(open(work().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    for (int i = 0; i < 1500; ++i) {  // more than may be open at once
+    for (int i = 0; i < 1100; ++i) {  // more than may be open at once
       ASSERT_EQ(mkdirat(at.get(), "d", 0755), 0);
       at.Reset(openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     }
