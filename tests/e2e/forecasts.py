@@ -3,7 +3,7 @@
 
 import json
 
-from fleet import wait_for
+from fleet import PATIENCE, wait_for
 
 PIPELINE = """
 name: forecast
@@ -40,9 +40,10 @@ def A42_a_run_is_foreseen_from_those_before_it(fleet):
     seen = wait_for("both times", lambda: (now := rows()[run])["eta_p50_s"] is not None and now)
     assert 0 <= seen["eta_p50_s"] <= seen["eta_p90_s"], seen
     wait_for("words", lambda: " left" in fleet.ctl("status").stdout and " left" in fleet.ctl("runs").stdout)
+    follower = fleet.start("follower", "zmqctl", "watch", run)
+    wait_for("a forecast in its progress", lambda: "earlier runs: 2" in fleet.log("follower"))
     (fleet.work / "go").write_text("")
-    watched = fleet.ctl("watch", run).stderr
-    assert "forecast: run " + run + " succeeded" in watched and "earlier runs: 2" in watched, watched
+    assert follower.wait(timeout=PATIENCE) == 0 and f"forecast: run {run} succeeded" in fleet.log("follower")
     last = fleet.ctl("submit", fleet.pipeline(PIPELINE), "--wait").stderr
     heading = next(line for line in last.splitlines() if line.startswith("module"))
     assert heading.split()[-1] == "\u0394", last
