@@ -28,7 +28,9 @@ def tell(fleet):
     fleet.start_broker()
     fleet.start_workers("w1")
     done = fleet.ctl("submit", fleet.pipeline(STORY), "--wait", code=1)
-    return re.search(r"story: run (\S+)", done.stderr)[1], done.stderr
+    run = re.search(r"story: run (\S+)", done.stderr)[1]
+    wait_for("the history", lambda: fleet.ctl("report", run, *where(fleet), code=None).returncode == 0)
+    return run, done.stderr
 
 
 def where(fleet):
@@ -65,7 +67,6 @@ def A37_a_failed_task_is_run_again_here_by_the_command_that_its_card_says(fleet)
     check_card(fleet, fleet.ctl("result", "bad[n=1]", "--run", run, code=None).stderr, "bad[n=1]", "exit code: 7",
                "2 others failed on")
     check_card(fleet, fleet.ctl("history", run, "bad[n=1]").stdout, "bad[n=1]", "exit code: 7", "2 others failed on")
-    wait_for("the history", lambda: fleet.ctl("report", run, *where(fleet), code=None).returncode == 0)
     again = check_card(fleet, fleet.ctl("report", run, *where(fleet)).stdout, "bad[n=1]", "exit code: 7",
                        "2 others failed on")
     told = json.loads(fleet.ctl("report", run, "--json", *where(fleet)).stdout)
@@ -78,7 +79,6 @@ def A37_a_failed_task_is_run_again_here_by_the_command_that_its_card_says(fleet)
 
 def a_rerun_shows_what_it_would_be_and_says_why_it_cannot_be(fleet):
     run, _ = tell(fleet)
-    wait_for("the history", lambda: fleet.ctl("report", run, *where(fleet), code=None).returncode == 0)
     shown = json.loads(fleet.ctl("rerun", "bad[n=2]", "--run", run, "--dry-run", "--json", *where(fleet)).stdout)
     assert shown["module"] == "command" and "exit 7" in shown["inputs"]["shell"], shown
     assert shown["env"] == {"n": "2", "COLOUR": "blue"} and shown["work_dir"] == str(fleet.work), shown
@@ -87,7 +87,7 @@ def a_rerun_shows_what_it_would_be_and_says_why_it_cannot_be(fleet):
     assert "COLOUR=blue" in text and "needs    give (succeeded)" in text, text
     told = json.loads(fleet.ctl("rerun", "give", "--run", run, "--local", "--json", *where(fleet)).stdout)
     assert told["outcome"] == "succeeded" and told["result"] == {"answer": 42}, told
-    for args, code, words in ((("bad[n=3]", "--local"), 66, "bad[n=2]"), (("give",), 65, "say --local"),
+    for args, code, words in ((("bad[n=3]", "--local"), 66, "did you mean 'bad[n="), (("give",), 65, "say --local"),
                               (("give", "--local", "--run", run + "1"), 66, run)):
         refused = fleet.ctl("rerun", *args, *where(fleet), code=code).stderr
         assert words in refused, (args, refused)

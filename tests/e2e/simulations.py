@@ -2,8 +2,10 @@
 """What a recorded run would have taken on other workers, held against those workers."""
 
 import json
+import threading
+import time
 
-from fleet import wait_for
+from fleet import Skipped, wait_for
 
 # Two waves of tasks that wait, of very different lengths: a schedule that is not the real one takes another time.
 LENGTHS = (300, 50, 250, 100, 200, 150, 300, 50, 250, 100, 200, 150)
@@ -40,12 +42,48 @@ def simulate(fleet, run, *args):
     return json.loads(fleet.ctl("simulate", run, *args, *where, "--json").stdout)
 
 
+class Disturbance(threading.Thread):
+    """How late, at worst, a thread is woken here that wants to be every few milliseconds: what other programs do to
+    this machine, whatever is tested on it."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.late = 0.0
+        self._end = threading.Event()
+        self.start()
+
+    def run(self):
+        step = 0.005
+        before = time.monotonic()
+        while not self._end.wait(step):
+            now = time.monotonic()
+            self.late = max(self.late, now - before - step)
+            before = now
+
+    def stop(self):
+        self._end.set()
+        self.join()
+        return self.late
+
+
+def undisturbed(attempt):
+    """What attempt() gives when nothing else kept the machine from its work meanwhile."""
+    late = []
+    while len(late) < 5:
+        judge = Disturbance()
+        value = attempt()
+        late.append(judge.stop())
+        if late[-1] < 0.02:
+            return value
+    raise Skipped(f"this machine is too busy: a thread was woken up to {min(late):.3f} s late")
+
+
 def A42_a_simulation_is_within_5_percent_of_a_real_rerun(fleet):
     fleet.start_broker()
     fleet.start("w1", "millrace-worker", "--worker-id", "w1", "--slots", "1")
     fleet.wait_workers(1)
     warm_up(fleet, 1)
-    run, took = record(fleet)
+    run, took = undisturbed(lambda: record(fleet))
     told = simulate(fleet, run, "--workers", "2", "--slots", "2")
     again = told["as_it_was"]["makespan_s"]
     assert abs(again - took) <= 0.05 * took, (took, told)
@@ -54,14 +92,27 @@ def A42_a_simulation_is_within_5_percent_of_a_real_rerun(fleet):
     w1.wait()
     fleet.start_workers("w2", "w3")  # of two slots
     warm_up(fleet, 4)
-    # Others on this machine can only lengthen a run, so that the best of three is what it takes.
     simulated = told["simulated"][0]["makespan_s"]
-    real = []
-    while len(real) < 3 and not any(abs(simulated - one) <= 0.05 * one for one in real):
-        real.append(record(fleet)[1])
-    assert abs(simulated - min(real)) <= 0.05 * min(real), (simulated, real, told)
+    real = undisturbed(lambda: record(fleet))[1]
+    assert abs(simulated - real) <= 0.05 * real, (simulated, real, told)
     assert told["simulated"][0]["slots"] == 4 and told["simulated"][0]["lower_bound_s"] <= simulated, told
-    text = fleet.ctl("simulate", run, "--workers", "1,2,4", "--data-dir", str(fleet.dir / "data")).stdout
-    assert "as it was" in text and "critical path" in text and "efficiency" in text, text
-    refused = fleet.ctl("simulate", run, "--workers", "none", "--data-dir", str(fleet.dir / "data"), code=65).stderr
-    assert "'none' is no number" in refused, refused
+
+
+A42_a_simulation_is_within_5_percent_of_a_real_rerun.alone = True
+
+
+def a_simulation_is_a_table_and_refuses_what_makes_no_sense(fleet):
+    fleet.start_broker()
+    fleet.start_workers("w1")
+    run = fleet.submit("name: two\nmodules:\n  a: {run: 'true', requires: {cpus: 2}}\n  b: {needs: [a], run: 'true'}\n")
+    fleet.wait_run(run)
+    told = simulate(fleet, run)
+    assert [row["workers"] for row in told["simulated"]] == [1, 2, 4, 8] and told["notes"] == [], told
+    where = ("--data-dir", str(fleet.dir / "data"))
+    text = fleet.ctl("simulate", run, "--workers", "1,2", *where).stdout
+    for words in ("as it was", "critical path", "efficiency"):
+        assert words in text, text
+    for args, code, words in ((("--workers", "none"), 65, "'none' is no number"), (("--workers", "0"), 65, "from 1 to"),
+                              (("--slots", "1"), 78, "give --slots 2"), (("--slots", "-1"), 65, "1 to 4096")):
+        refused = fleet.ctl("simulate", run, *args, *where, code=code).stderr
+        assert words in refused, (args, refused)

@@ -10,13 +10,17 @@
 
 #include "absl/strings/str_format.h"
 #include "millrace/base/status.h"
+#include "millrace/host/assemble.h"
 #include "millrace/host/summary.h"
+#include "millrace/net/context.h"
 #include "millrace/report/estimates.h"
 
 namespace millrace::zmqctl {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::chrono::milliseconds kPatience{500};
 using host::Printable;
 
 struct Pipeline {
@@ -99,15 +103,23 @@ absl::StatusOr<std::string> EstimatesOf(const host::PastSource& source, const st
 
 absl::StatusOr<std::map<RunId, host::TimesLeft>> TimesLeftOf(Context& context, const std::vector<RunView>& runs) {
   std::map<RunId, host::TimesLeft> times;
+  const auto has_ended = [](const RunView& run) { return HasEnded(run.state); };
+  if (std::all_of(runs.begin(), runs.end(), has_ended)) return times;
+  // The history answers when its broker has nothing better to do; whoever looks at runs is not kept waiting for that.
+  net::SocketContext sockets;
+  MILLRACE_ASSIGN_OR_RETURN(host::RemoteBroker remote, host::Dial(sockets, context.options));
+  client::ClientOptions options = host::ClientOptionsOf(context.options);
+  options.patience = kPatience;
+  client::Client client(std::move(remote.link), *remote.blobs, options);
   std::map<std::string, std::optional<host::Outlook>> outlooks;
   for (const RunView& run : runs) {
     if (HasEnded(run.state) || run.tasks > host::kTasksLookedAt) continue;
     if (!outlooks.contains(run.name)) {
-      MILLRACE_ASSIGN_OR_RETURN(outlooks[run.name], host::LookAhead(context.client, run.name));
+      MILLRACE_ASSIGN_OR_RETURN(outlooks[run.name], host::LookAhead(client, run.name));
     }
     std::optional<host::Outlook>& outlook = outlooks[run.name];
     if (!outlook) continue;
-    const absl::StatusOr<std::vector<TaskView>> rows = host::RowsOf(context.client, run.run);
+    const absl::StatusOr<std::vector<TaskView>> rows = host::RowsOf(client, run.run);
     if (!rows.ok()) continue;  // it may have been forgotten meanwhile
     outlook->Expect(host::ForeseeableOf(*rows));
     std::map<std::uint32_t, TaskView> seen;

@@ -109,11 +109,21 @@ void MakeRunnable(JobSpec& job) {
   for (TaskSpec& task : job.tasks) task.module = 0;
 }
 
-std::vector<std::int64_t> SlotsOf(const RunReport& report) {
+// What each worker had at work at a time, at most: bars of a lane follow each other, those of a worker overlap.
+std::vector<std::int64_t> SlotsOf(const RunReport& report, const JobSpec& job) {
+  std::map<std::string, std::map<Duration, std::int64_t>> changes;
+  for (const report::Bar& bar : report.bars) {
+    const std::int64_t cpus = job.requirements[job.tasks[bar.task].requirements].cpus;
+    std::map<Duration, std::int64_t>& worker = changes[report.lanes[bar.lane].worker];
+    worker[bar.from] += cpus;
+    worker[bar.to] -= cpus;
+  }
   std::vector<std::int64_t> slots;
-  for (std::size_t i = 0; i < report.lanes.size(); ++i) {
-    if (i == 0 || report.lanes[i].worker != report.lanes[i - 1].worker) slots.push_back(0);
-    ++slots.back();
+  for (const auto& [worker, steps] : changes) {
+    std::int64_t busy = 0;
+    std::int64_t most = 0;
+    for (const auto& [at, change] : steps) most = std::max(most, busy += change);
+    slots.push_back(std::max<std::int64_t>(most, 1));
   }
   return slots;
 }
@@ -164,7 +174,7 @@ absl::StatusOr<Recording> MakeRecording(const RunReport& report, std::optional<J
     std::erase_if(task.needs, [&report](const Dependency& need) { return need.task >= report.tasks.size(); });
   }
   MakeRunnable(recording.job);
-  recording.slots = SlotsOf(report);
+  recording.slots = SlotsOf(report, recording.job);
   recording.handover = report::HandoverOf(report);
   Note(report, knows_job, recording);
   return recording;

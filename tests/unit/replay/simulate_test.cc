@@ -137,6 +137,7 @@ TEST(SimulateTest, ATaskTakesAsManySlotsAsItAskedFor) {
   JobSpec job = JobOf(sample);
   job.requirements[0].cpus = 2;
   const Recording recording = RecordingOf(sample, job);
+  EXPECT_THAT(recording.slots, ElementsAre(2)) << "it had as many";
   EXPECT_EQ(On(recording, {2}).makespan, milliseconds(200));
   EXPECT_EQ(On(recording, {2}).work, milliseconds(400));
   EXPECT_EQ(On(recording, {2, 2}).makespan, milliseconds(100));
