@@ -149,6 +149,17 @@ TEST_F(SnapshotTest, WhatWasTouchedShortlyBeforeIsReadAgain) {
   }
 }
 
+// The same by the clock of nobody.
+TEST_F(SnapshotTest, StampsThatAreTooNewAreNotKept) {
+  const FileStamp old_stamp{.size = 1, .modified_ns = 90, .changed_ns = 99, .inode = 1};
+  const FileStamp new_stamp{.size = 1, .modified_ns = 90, .changed_ns = 100, .inode = 1};
+  const StampCache cache = StampCache::Load(store_->folder(), source(), "test");
+  ASSERT_EQ(cache.Save({{"a", old_stamp, Sha256("a")}, {"b", new_stamp, Sha256("b")}}, 100), absl::OkStatus());
+  StampCache again = StampCache::Load(store_->folder(), source(), "test");
+  EXPECT_EQ(again.Find("a", old_stamp), Sha256("a"));
+  EXPECT_EQ(again.Find("b", new_stamp), std::nullopt);
+}
+
 TEST_F(SnapshotTest, ATimeThatWasPutBackHidesNothing) {
   WriteFile(source() / "a", "one");
   PassAStep();
