@@ -50,6 +50,17 @@ void LayOut(RunReport& report) {
   }
 }
 
+namespace {
+
+// A start is told as a hint, some time later. What the worker measured leads back to the true one.
+Duration StartOf(const ReportTask& task, const PastAttempt& attempt) {
+  const bool last = &attempt == &task.past.attempts.back() && attempt.outcome == task.past.view.outcome;
+  const Duration execution = task.past.view.execution;
+  return last && execution > Duration::zero() ? attempt.ended - execution : attempt.started;
+}
+
+}  // namespace
+
 // Times of the history are whole milliseconds, so that only the mean of many says something; the longest tenth is
 // somebody else's doing.
 Duration HandoverOf(const RunReport& report) {
@@ -61,7 +72,7 @@ Duration HandoverOf(const RunReport& report) {
     const PastAttempt& before = report.tasks[bar.task].past.attempts[bar.attempt];
     const PastAttempt& after = report.tasks[next.task].past.attempts[next.attempt];
     if (after.assigned < Duration::zero() || after.assigned > before.ended) continue;
-    gaps.push_back(after.started - before.ended);
+    gaps.push_back(StartOf(report.tasks[next.task], after) - before.ended);
   }
   if (gaps.empty()) {
     for (const ReportTask& task : report.tasks) {
