@@ -145,10 +145,19 @@ void MeasureLarge(const Options& options, const fs::path& base, Report& report) 
   }
 }
 
+constexpr char kUsage[] = "usage: content [--files N] [--bytes N] [--rounds N] [--threads N] [--dir DIR]";
+
 Options Parse(int argc, char** argv) {
   Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
+    if (name == "--help") {
+      std::printf(
+          "%s\n\nTrees of files against cp, in turns; N bytes are those of one large file. 0 leaves a part out.\n",
+          kUsage);
+      std::exit(0);
+    }
+    if (i + 1 == argc) Fail(kUsage);
     const std::string_view value = argv[i + 1];
     std::uint64_t* const target = name == "--files"     ? &options.files
                                   : name == "--bytes"   ? &options.bytes
@@ -159,7 +168,7 @@ Options Parse(int argc, char** argv) {
       options.folder = value;
     } else if (target == nullptr ||
                std::from_chars(value.data(), value.data() + value.size(), *target).ec != std::errc()) {
-      Fail("usage: content [--files N] [--bytes N] [--rounds N] [--threads N] [--dir DIR]");
+      Fail(kUsage);
     }
   }
   return options;

@@ -22,7 +22,7 @@ Block = collections.namedtuple("Block", "file line language partial text")
 COMPILERS = [["g++"], ["clang++", "clang++-14"]]  # the names of each, the first that is there is taken
 FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++"]
 PROGRAMS = ["broker/millrace-broker", "worker/millrace-worker", "tools/zmqctl", "examples/cpp/example-release",
-            "tests/sim/millrace-sim", "bench/makespan"]
+            "tests/sim/millrace-sim", "bench/makespan", "bench/content"]
 SCRIPTS = ["tools/setup", "tools/quickstart", "tools/self", "tools/check", "tools/format", "tools/fuzz", "tools/tidy",
            "tools/tally", "tests/style/check.py", "tests/chaos/run", "bench/run",
            "tools/bench-check"]

@@ -6,7 +6,7 @@ import json
 from fleet import wait_for
 
 # Two waves of tasks that wait, of very different lengths: a schedule that is not the real one takes another time.
-LENGTHS = (300, 50, 250, 100, 200, 150, 300, 50, 250, 100, 200, 150)
+LENGTHS = (300, 120, 250, 100, 200, 150, 300, 120, 250, 100, 200, 150)
 RUN = "    module: sleep\n    requires: {cpus: 1}\n"
 
 

@@ -42,6 +42,7 @@ sched::Config World::BrokerConfig() const {
 
 void World::StartBroker() {
   ++broker_life_;
+  due_at_once_ = 0;
   unix_at_zero_ = seconds(1'700'000'000);
   if (plan_.faults.Has(Fault::kClock)) {
     Dice dice(plan_.For(Fault::kClock).Number() + broker_life_);

@@ -11,8 +11,11 @@ namespace millrace::report {
 namespace {
 
 // Ends are when the broker heard of them, and starts are counted back from there: what ran one after the other may
-// seem to overlap by as much as a message takes.
+// seem to overlap by as much as a message takes, or a busy broker. Two that really ran at once do so for longer.
 constexpr Duration kTolerance = std::chrono::milliseconds(5);
+constexpr int kToleratedPart = 5;  // a fifth of the shorter one
+
+Duration Tolerated(const Bar& bar) { return std::max(kTolerance, (bar.to - bar.from) / kToleratedPart); }
 
 }  // namespace
 
@@ -31,19 +34,26 @@ void LayOut(RunReport& report) {
       return std::tie(a.from, a.to, a.task, a.attempt) < std::tie(b.from, b.to, b.task, b.attempt);
     });
     const auto first = static_cast<std::uint32_t>(report.lanes.size());
-    std::vector<Duration> free_at;  // of each slot of this worker
+    struct Slot {
+      Duration free_at{};
+      Duration tolerated{};
+    };
+    std::vector<Slot> slots;  // of this worker
     for (Bar& bar : bars) {
-      const auto fits = [&bar](Duration end) { return end <= bar.from + kTolerance; };
-      const auto slot = std::find_if(free_at.begin(), free_at.end(), fits);
-      const auto number = static_cast<std::uint32_t>(slot - free_at.begin());
-      if (slot == free_at.end()) {
-        free_at.push_back({});
+      const Duration tolerated = Tolerated(bar);
+      const auto fits = [&](const Slot& slot) {
+        return slot.free_at <= bar.from + std::min(tolerated, std::max(slot.tolerated, kTolerance));
+      };
+      const auto slot = std::find_if(slots.begin(), slots.end(), fits);
+      const auto number = static_cast<std::uint32_t>(slot - slots.begin());
+      if (slot == slots.end()) {
+        slots.push_back({});
         report.lanes.push_back({worker, number});
       }
-      bar.from = std::max(bar.from, free_at[number]);
+      bar.from = std::max(bar.from, slots[number].free_at);
       bar.to = std::max(bar.to, bar.from);
       bar.lane = first + number;
-      free_at[number] = bar.to;
+      slots[number] = {bar.to, tolerated};
     }
     std::stable_sort(bars.begin(), bars.end(), [](const Bar& a, const Bar& b) { return a.lane < b.lane; });
     report.bars.insert(report.bars.end(), bars.begin(), bars.end());

@@ -44,10 +44,10 @@ bool Core::SettleRun(Run& run) {
 
 // Goes on through a new job for what waits for nothing, as far as the budget reaches. True: something is pending.
 bool Core::LookAtRoots(Run& run, std::uint64_t& budget) {
-  for (; run.next_root < run.tasks.size() && budget >= kRootCost; ++run.next_root) {
+  for (; run.next_root < run.tasks.size() && budget > 0; ++run.next_root) {
     const std::uint32_t task = run.next_root;
     const bool root = run.tasks.phase[task] == Phase::kWaiting && run.NeedsOf(task).empty();
-    budget -= root ? kRootCost : 1;
+    budget -= std::min<std::uint64_t>(budget, root ? kRootCost : 1);
     if (!root) continue;
     SetPhase(run, task, Phase::kPending);
     Look(run, task);
