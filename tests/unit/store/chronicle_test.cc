@@ -194,7 +194,7 @@ TEST(ChronicleTest, OfManyNeedsThoseThatEndedLastAreKept) {
   const auto count = static_cast<std::uint32_t>(kMaxNeedsKept) + 3;
   RunAccepted accepted = Accepted(std::vector<std::string>(count + 1, "a"));
   std::vector<Record> records;
-  EditJob(accepted, [count](JobSpec& job) {
+  EditJob(accepted, [](JobSpec& job) {
     for (std::uint32_t i = 0; i < count; ++i) job.tasks[count].needs.push_back({i});
   });
   records.emplace_back(accepted);
