@@ -28,8 +28,8 @@ bool Eventually(Condition condition) {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "millrace-test.XXXXXX").string();
+  explicit TemporaryDirectory(const std::filesystem::path& below = std::filesystem::temp_directory_path()) {
+    std::string name = (below / "millrace-test.XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
     path_ = name;
   }

@@ -27,6 +27,18 @@ absl::StatusOr<int> Tell(Context& context, Command command, const std::string& d
   return host::kSucceeded;
 }
 
+// A run that is followed to its end, without its job.
+host::RunRequest ToFollow(Context& context) {
+  host::RunRequest request;
+  request.options = context.options;
+  request.console = context.err;
+  request.quiet = context.arguments.quiet;
+  request.interrupts = &context.interrupts;
+  request.program = "zmqctl";
+  request.look_ahead = true;
+  return request;
+}
+
 }  // namespace
 
 absl::StatusOr<int> Submit(Context& context) {
@@ -34,14 +46,8 @@ absl::StatusOr<int> Submit(Context& context) {
   if (context.options.no_cache) job.use_cache = false;
   if (context.arguments.keep_going) job.fail_mode = FailMode::kKeepGoing;
   if (context.arguments.wait) {
-    host::RunRequest request;
+    host::RunRequest request = ToFollow(context);
     request.job = std::move(job);
-    request.options = context.options;
-    request.console = context.err;
-    request.quiet = context.arguments.quiet;
-    request.interrupts = &context.interrupts;
-    request.program = "zmqctl";
-    request.look_ahead = true;
     return host::ReportEnd(host::RunOnBroker(std::move(request)), context.options, context.arguments.json);
   }
   MILLRACE_ASSIGN_OR_RETURN(const client::Submitted submitted, context.client.Submit(std::move(job)));
@@ -58,14 +64,7 @@ absl::StatusOr<int> Watch(Context& context) {
   if (!context.arguments.run.empty()) {
     MILLRACE_ASSIGN_OR_RETURN(run, ParseRunName(context.arguments.run));
   }
-  host::RunRequest request;
-  request.options = context.options;
-  request.console = context.err;
-  request.quiet = context.arguments.quiet;
-  request.interrupts = &context.interrupts;
-  request.program = "zmqctl";
-  request.look_ahead = true;
-  return host::ReportEnd(host::WatchOnBroker(context.client, run, std::move(request)), context.options,
+  return host::ReportEnd(host::WatchOnBroker(context.client, run, ToFollow(context)), context.options,
                          context.arguments.json);
 }
 

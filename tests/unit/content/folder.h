@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder for one test, and files in it as people and other programs would leave them.
+// Files in the folder of a test, as people and other programs would leave them.
 #pragma once
 
 #include <sys/stat.h>
@@ -11,28 +11,11 @@
 #include <string>
 #include <string_view>
 
+#include "tests/support/temporary.h"
+
 namespace millrace::content {
 
-class TestFolder {
- public:
-  explicit TestFolder(const std::filesystem::path& below = std::filesystem::temp_directory_path()) {
-    std::string name = (below / "content_test_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TestFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using TestFolder = test::TemporaryDirectory;
 
 inline void WriteFile(const std::filesystem::path& file, std::string_view text) {
   std::filesystem::create_directories(file.parent_path());

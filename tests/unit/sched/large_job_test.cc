@@ -49,6 +49,20 @@ TEST(LargeJobTest, A20_MayBeCancelledBeforeAllOfItWasLookedAt) {
   EXPECT_GT(rig.scheduler->NextWake(), rig.now);
 }
 
+TEST(LargeJobTest, AJobThatWasPreparedElsewhereIsTheSameRun) {
+  const Job job = Job().Task("a").Task("b", "a");
+  Rig whole;
+  whole.Submit(job.spec, 7);
+  Rig apart;
+  Heard heard{.peer = apart.client, .message = Submit{.request = 1, .token = 7, .job = {}, .job_digest = Digest{}}};
+  apart.Step(heard);
+  EXPECT_THAT(apart.Last<Answer>(apart.client)->message, HasSubstr("not on the bulk plane"));
+  heard.prepared = std::make_shared<const PreparedJob>(PrepareJob(Pack(job.spec), 1000).value());
+  apart.Step(heard);
+  EXPECT_EQ(apart.Last<Answer>(apart.client)->run, whole.run);
+  EXPECT_EQ(apart.journal, whole.journal);
+}
+
 TEST(LargeJobTest, WhatDependsOnTheFirstPartMayGoBeforeTheRest) {
   Rig rig(TwoAtOnce());
   rig.Join("w1");

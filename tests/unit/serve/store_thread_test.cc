@@ -173,6 +173,28 @@ TEST_F(StoreThreadTest, A48_ASubmissionThatIsNotThereOrRubbishIsRefusedWithTheRe
   }
 }
 
+TEST_F(StoreThreadTest, A14_WhatCannotStartIsRefusedHereWithTheWordsOfTheScheduler) {
+  Start();
+  JobSpec job;
+  job.modules.emplace_back();
+  job.requirements.emplace_back();
+  job.policies.emplace_back();
+  for (const char* name : {"one", "other"}) job.tasks.emplace_back().name = name;
+  job.tasks[0].needs = {{.task = 1}};
+  job.tasks[1].needs = {{.task = 0}};
+  const auto refusal = [this](const JobSpec& refused) {
+    const std::string encoded = wire::EncodeJob(refused);
+    EXPECT_TRUE(blobs_->Put(Sha256(encoded), encoded).ok());
+    return Refusal(Sha256(encoded));
+  };
+  EXPECT_THAT(refusal(job).message, HasSubstr("in a circle: one -> other -> one"));
+  job.tasks[1].needs.clear();
+  job.tasks[1].inputs = Bytes(std::string(kMaxPayload + 1, 'x'));
+  const Answer answer = refusal(job);
+  EXPECT_EQ(answer.code, static_cast<int>(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(answer.message, HasSubstr("at most 1000 are allowed"));
+}
+
 TEST_F(StoreThreadTest, WithoutBlobsASubmissionByDigestIsRefused) {
   Start(/*cache=*/true, /*blobs=*/false);
   const Answer answer = Refusal(Sha256("x"));
