@@ -12,7 +12,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "bench/samples.h"
@@ -38,10 +40,16 @@ struct Options {
   fs::path folder = fs::temp_directory_path();
 };
 
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "content: %s\n", what.c_str());
-  std::exit(1);
-}
+// Thrown, so that the folder goes with it.
+[[noreturn]] void Fail(const std::string& what) { throw std::runtime_error(what); }
+
+struct Scratch {
+  fs::path path;
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
 template <class T>
 T Value(absl::StatusOr<T> value) {
   if (!value.ok()) Fail(TextOf(value.status()));
@@ -178,6 +186,7 @@ int Run(int argc, char** argv) {
   const Options options = Parse(argc, argv);
   std::string base = (options.folder / "millrace-content-XXXXXX").string();
   if (mkdtemp(base.data()) == nullptr) Fail(base);
+  const Scratch scratch{base};
   Report report("content");
   report.Parameter("files", options.files);
   report.Parameter("bytes", options.bytes);
@@ -185,7 +194,6 @@ int Run(int argc, char** argv) {
   report.Parameter("threads", options.threads);
   if (options.files > 0) MeasureTree(options, base, report);
   if (options.bytes > 0) MeasureLarge(options, base, report);
-  fs::remove_all(base);
   std::printf("%s\n", report.Json().c_str());
   return 0;
 }
@@ -193,4 +201,11 @@ int Run(int argc, char** argv) {
 }  // namespace
 }  // namespace millrace::bench
 
-int main(int argc, char** argv) { return millrace::bench::Run(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return millrace::bench::Run(argc, argv);
+  } catch (const std::runtime_error& error) {
+    std::fprintf(stderr, "content: %s\n", error.what());
+    return 1;
+  }
+}
