@@ -81,6 +81,9 @@ class Crowd {
     member.socket.set(zmq::sockopt::linger, 0);
     member.socket.set(zmq::sockopt::reconnect_ivl, 200);
     member.socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
+    // As net/socket.cc sets it for real ones.
+    member.socket.set(zmq::sockopt::heartbeat_ivl, 30'000);
+    member.socket.set(zmq::sockopt::heartbeat_timeout, 60'000);
     member.socket.connect(endpoint_);
     member.hello.name = "crowd-" + std::to_string(number);
     member.hello.incarnation = Incarnation{random_.Next() | 1};

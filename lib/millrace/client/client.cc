@@ -103,9 +103,12 @@ absl::StatusOr<Answer> Client::Converse(Message message, std::uint64_t request) 
                      down_reason_.empty() ? "" : ": ", down_reason_);
 }
 
-absl::StatusOr<Submitted> Client::Submit(JobSpec job) {
+absl::StatusOr<Submitted> Client::Submit(JobSpec job) { return Submit_(std::move(job), false); }
+
+absl::StatusOr<Submitted> Client::Submit_(JobSpec job, bool watch) {
   millrace::Submit submit;
   submit.request = ++last_request_;
+  submit.watch = watch;
   submit.token = EntropyFromSystem();
   const auto compression = options_.compression ? wire::Compression::kOn : wire::Compression::kOff;
   for (TaskSpec& task : job.tasks) task.inputs = wire::PackInputs(task.inputs, compression);
@@ -123,7 +126,28 @@ absl::StatusOr<Submitted> Client::Submit(JobSpec job) {
   }
   const std::uint64_t request = submit.request;
   MILLRACE_ASSIGN_OR_RETURN(Answer answer, Converse(std::move(submit), request));
-  return Submitted{answer.run, std::move(answer.lines)};
+  Submitted submitted{answer.run, std::move(answer.lines)};
+  if (watch) watched_ = {.run = answer.run, .request = request, .connection = connections_, .end = {}};
+  if (watch && !answer.runs.empty()) watched_.end = std::move(answer);
+  return submitted;
+}
+
+absl::StatusOr<Executed> Client::Execute(JobSpec job, std::uint64_t max_size,
+                                         std::chrono::milliseconds broker_patience) {
+  const std::string only = job.tasks.size() == 1 ? job.tasks.front().name : "";
+  MILLRACE_ASSIGN_OR_RETURN(const Submitted submitted, Submit_(std::move(job), true));
+  Executed executed;
+  MILLRACE_ASSIGN_OR_RETURN(executed.run, Watch(submitted.run, nullptr, broker_patience));
+  const std::optional<Answer> end = std::exchange(watched_, {}).end;
+  if (only.empty() || executed.run.state != RunState::kSucceeded) return executed;
+  const bool complete =
+      end && end->run == submitted.run && (end->result.size == 0 || end->result.digest || !end->result.bytes.empty());
+  if (complete) {
+    MILLRACE_ASSIGN_OR_RETURN(executed.result, Unpack(*end, only, max_size));
+  } else {
+    MILLRACE_ASSIGN_OR_RETURN(executed.result, Result(submitted.run, only, max_size));
+  }
+  return executed;
 }
 
 absl::StatusOr<Answer> Client::Ask(Query query) {
@@ -204,24 +228,30 @@ absl::StatusOr<bool> Client::Refresh(RunId run, const OnChange& on_change, RunVi
 // Asks for the end once and waits for the answer, which comes when it is there, or at once from an older broker.
 // Nothing when none came: whatever went wrong is for Refresh to find out.
 absl::StatusOr<std::optional<RunView>> Client::AwaitEnd(RunId run) {
+  if (watched_.run == run && watched_.end) return watched_.end->runs.front();
   if (!up_) return std::nullopt;
-  Query query;
-  query.kind = QueryKind::kRun;
-  query.run = run;
-  query.since = kUntilEnded;
-  query.request = ++last_request_;
-  answers_.clear();
-  const std::uint64_t connection = connections_;
+  if (watched_.run != run || watched_.connection != connections_) {
+    Query query;
+    query.kind = QueryKind::kRun;
+    query.run = run;
+    query.since = kUntilEnded;
+    query.request = ++last_request_;
+    answers_.clear();
+    watched_ = {.run = run, .request = query.request, .connection = connections_, .end = {}};
+    link_->Send(query);
+  }
+  const Watched watched = std::exchange(watched_, {});
   const Clock::time_point look_at = Clock::now() + options_.look_again;
-  link_->Send(query);
-  while (up_ && connections_ == connection && Clock::now() < look_at) {
-    MILLRACE_RETURN_IF_ERROR(Pump(look_at));
-    for (const Answer& answer : answers_) {
-      if (answer.request != query.request) continue;
-      if (answer.code != 0 || answer.runs.empty()) return std::nullopt;
-      return answer.runs.front();
+  while (up_ && connections_ == watched.connection && Clock::now() < look_at) {
+    for (Answer& answer : answers_) {
+      if (answer.request != watched.request || (answer.code == 0 && answer.runs.empty())) continue;
+      if (answer.code != 0) return std::nullopt;
+      const RunView view = answer.runs.front();
+      if (HasEnded(view.state)) watched_ = {.run = run, .request = 0, .connection = 0, .end = std::move(answer)};
+      return view;
     }
     answers_.clear();
+    MILLRACE_RETURN_IF_ERROR(Pump(look_at));
   }
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ struct Submitted {
   std::vector<std::string> warnings;  // "no known worker can run ..."
 };
 
+struct Executed {
+  RunView run;
+  Bytes result;  // unpacked, msgpack, of a run of one task that succeeded; else empty
+};
+
 class Client {
  public:
   // `blobs` must outlive the client.
@@ -43,6 +49,9 @@ class Client {
   // Accepted exactly once, however often the network makes it be said. Unavailable: no broker answered within the
   // patience.
   absl::StatusOr<Submitted> Submit(JobSpec job);
+  // Submits the job, waits for its end as Watch without rows does, and fetches the result if it has a single task: for
+  // a small one all that is one message there and two back.
+  absl::StatusOr<Executed> Execute(JobSpec job, std::uint64_t max_size, std::chrono::milliseconds broker_patience);
   // The Answer of the broker; its error is this status.
   absl::StatusOr<Answer> Ask(Query query);
   absl::StatusOr<Answer> Tell(Command command);
@@ -68,6 +77,15 @@ class Client {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // A question for the end of a run.
+  struct Watched {
+    RunId run;
+    std::uint64_t request = 0;
+    std::uint64_t connection = 0;  // on which it was asked
+    std::optional<Answer> end;
+  };
+
+  absl::StatusOr<Submitted> Submit_(JobSpec job, bool watch);
   absl::StatusOr<Answer> Converse(Message message, std::uint64_t request);
   // Waits until something happened or the deadline passed, and takes it in.
   absl::Status Pump(Clock::time_point deadline);
@@ -89,6 +107,7 @@ class Client {
   Clock::time_point last_heard_ = Clock::now();
   std::uint64_t task_cursor_ = 0;  // of the run being watched
   bool told_of_change_ = false;
+  Watched watched_;  // the latest one
 };
 
 }  // namespace millrace::client

@@ -150,7 +150,7 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
   return worker;
 }
 
-absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& options) {
+absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& options, bool changes) {
   if (options.orchestrator_url.empty()) {
     return FailedPrecondition(
         "which broker? give --orchestrator tcp://HOST:PORT, or set ORCHESTRATOR_URL (start one with millrace-broker)");
@@ -160,6 +160,7 @@ absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& op
   RemoteBroker broker;
   net::RemoteLinkOptions link;
   link.insecure_allow_plaintext_on = options.insecure_allow_plaintext_on;
+  link.changes = changes;
   MILLRACE_ASSIGN_OR_RETURN(broker.link, net::ConnectRemote(context, control, link));
   broker.blobs = std::make_unique<net::BulkClient>(context, control, options.insecure_allow_plaintext_on);
   return broker;

@@ -33,7 +33,8 @@ struct RemoteBroker {
   std::unique_ptr<net::BulkClient> blobs;
   std::unique_ptr<net::Link> link;
 };
-absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& options);
+// `changes`: whether it hears what changes in which run.
+absl::StatusOr<RemoteBroker> Dial(net::SocketContext& context, const Options& options, bool changes = true);
 
 client::ClientOptions ClientOptionsOf(const Options& options);
 

@@ -266,7 +266,7 @@ int ServeWorker(const Options& given, const Registry& registry, Interrupts& inte
     log::Error("%s", TextOf(key_name.status()));
     return key_name.status().code() == absl::StatusCode::kUnavailable ? kTryAgain : ExitCodeOf(key_name.status());
   }
-  auto remote = Dial(context, options);
+  auto remote = Dial(context, options, /*changes=*/false);
   auto worker_options = WorkerOptionsOf(options, registry, /*local=*/false, *key_name);
   for (const absl::Status& status : {remote.status(), worker_options.status()}) {
     if (status.ok()) continue;

@@ -298,6 +298,9 @@ struct Submit {
   std::uint64_t token = 0;  // drawn by the client; the same token again gives the same run
   JobSpec job;
   std::optional<Digest> job_digest;  // instead of `job`: its encoding, put on the bulk plane before
+  // Once the run has ended a second Answer to this request follows, as to a kRun with `since` kUntilEnded. An older
+  // broker sends none.
+  bool watch = false;
   friend bool operator==(const Submit&, const Submit&) = default;
 };
 
@@ -374,7 +377,7 @@ struct Answer {
   std::vector<WorkerView> workers;
   std::vector<LogLine> logs;
   std::vector<std::string> lines;  // kWhy; warnings of a submission
-  Payload result;
+  Payload result;                  // kResult; with the end of a run of one task, if it is small, too
   std::uint64_t next = 0;  // where to go on: the `since` of the next query
   bool more = false;       // rows were left off; ask again from `next`
   std::vector<PastRun> past_runs{};

@@ -91,7 +91,9 @@ class RemoteLink final : public Link {
       if (publisher.ok()) publisher_ = *std::move(publisher);
     }
     if (const auto endpoint = DialledPlane(planes.events, control_); endpoint.ok()) {
-      auto subscriber = Subscriber::Connect(context_, *endpoint, std::string{kBeaconTopic, kChangedTopic}, pubsub);
+      std::string topics{kBeaconTopic};
+      if (options_.changes) topics += kChangedTopic;
+      auto subscriber = Subscriber::Connect(context_, *endpoint, topics, pubsub);
       if (subscriber.ok()) subscriber_ = *std::move(subscriber);
     }
   }

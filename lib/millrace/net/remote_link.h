@@ -16,7 +16,8 @@ namespace millrace::net {
 
 struct RemoteLinkOptions {
   std::string insecure_allow_plaintext_on;
-  bool listen = true;  // to the broker's beacons and events; a client that asks one question need not
+  bool listen = true;   // to the broker's beacons and events; a client that asks one question need not
+  bool changes = true;  // among the events, what has changed in which run: workers need not know, and would be woken
 };
 
 // Returns before the connection is made: LinkUp follows. Only an address that is refused is an error.

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kHandshakeMs = 5000;           // an unfinished connection costs a descriptor that long
 constexpr int kBacklog = 4096;               // the default of 100 makes thousands of workers wait for lost SYNs
-constexpr int kHeartbeatMs = 15'000;         // ZMTP's own: a last resort against half-open connections, never liveness;
+constexpr int kHeartbeatMs = 30'000;         // ZMTP's own: a last resort against half-open connections, never liveness;
 constexpr int kHeartbeatTimeoutMs = 60'000;  // short ones kill healthy peers in the middle of a big frame
 constexpr int kRetransmitMs = 60'000;
 constexpr int kBindPauseMs = 50;
@@ -126,6 +126,10 @@ absl::StatusOr<Endpoint> BindSocket(zmq::socket_t& socket, const Endpoint& endpo
       socket.set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
       RefuseWithoutDoorkeeper(socket);
     }
+    // Of a connection's two ends the one that dialled looks after it: each heartbeat here has a timer, and to cancel
+    // one ZeroMQ looks through all of them, which with thousands of peers is most of what they cost. A peer that is
+    // half gone is found by TCP's own keepalive and by leases.
+    socket.set(zmq::sockopt::heartbeat_ivl, 0);
     SetAddressFamily(socket, pinned);
     int error = BindOnce(socket, pinned);
     while (error == EADDRINUSE && std::chrono::steady_clock::now() < deadline) {

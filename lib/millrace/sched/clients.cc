@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "millrace/base/status.h"
 #include "millrace/base/suggest.h"
+#include "millrace/model/watch.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
@@ -15,7 +16,24 @@ void Core::OnSubmit(PeerId peer, Submit submit, const PreparedJob* prepared) {
   answer.request = submit.request;
   JournalPosition after = 0;
   Accept(submit, prepared, answer, after);
+  const Query end{.request = submit.request, .kind = QueryKind::kRun, .run = answer.run, .task = {}, .since = kUntilEnded};
+  const bool watch = submit.watch && answer.code == 0;
+  if (watch && AddWaiter(peer, *FindRun(answer.run), submit.request, true)) return;
   SendTo(peer, std::move(answer), after);
+  if (watch) OnQuery(peer, end);
+}
+
+// One who waits for the end of a run that takes no time hears of both at once, and is not woken in between.
+void Core::TellAccepted(Run& run) {
+  run.tell_at = kNever;
+  for (Waiter& waiter : run.waiters) {
+    if (!std::exchange(waiter.owed, false)) continue;
+    Answer answer;
+    answer.request = waiter.request;
+    answer.run = run.id;
+    answer.lines = run.warnings;
+    SendTo(waiter.peer, std::move(answer), run.accepted_at);
+  }
 }
 
 void Core::Accept(Submit& submit, const PreparedJob* prepared, Answer& answer, JournalPosition& after) {

@@ -257,6 +257,9 @@ Instant Core::DueOf(const Timer& timer) const {
     case TimerKind::kAnnounce:
       run = RunAt(timer.a);
       return run == nullptr || run->announce_at != timer.at ? kNever : timer.at;
+    case TimerKind::kTell:
+      run = RunAt(timer.a);
+      return run == nullptr || run->tell_at != timer.at ? kNever : timer.at;
     case TimerKind::kRetire: run = RunAt(timer.a); return run == nullptr ? kNever : run->ended + config_.run_retention;
     case TimerKind::kOrphans: return orphans_.empty() ? kNever : orphans_until_;
   }
@@ -304,6 +307,7 @@ void Core::Fire(const Timer& timer) {
     }
     case TimerKind::kClassStuck: return FailStuckClass(timer.a);
     case TimerKind::kAnnounce: return;  // the step ends with AnnounceRuns
+    case TimerKind::kTell: return TellAccepted(*RunAt(timer.a));
     case TimerKind::kRetire: return RetireRun(timer.a);
     case TimerKind::kOrphans: return ExpireOrphans();
     case TimerKind::kSession: return;

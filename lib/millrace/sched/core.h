@@ -248,7 +248,10 @@ class Core {
   void OnCommand(PeerId peer, const Command& command);
   void OnQuery(PeerId peer, const Query& query);
   bool AwaitsEnd(PeerId peer, const Query& query);
+  bool AddWaiter(PeerId peer, Run& run, std::uint64_t request, bool owed);
+  void TellAccepted(Run& run);
   void AnswerWaiters(Run& run);
+  Payload OnlyResult(const Run& run) const;
   void Accept(Submit& submit, const PreparedJob* prepared, Answer& answer, JournalPosition& after);
   absl::Status Cancel_(const Command& command, Answer& answer, JournalPosition& after);
   absl::Status DrainWorker(const std::string& name, const std::string& reason);

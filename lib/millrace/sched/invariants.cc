@@ -76,7 +76,7 @@ absl::Status Core::CheckBounds() const {
     tasks += run == nullptr ? 0 : run->tasks.size();
     runs += run == nullptr ? 0 : 1;
   }
-  const std::size_t waiters = 2 * tasks + 2 * runs + sessions_.size() + classes_.size() + 2;
+  const std::size_t waiters = 2 * tasks + 3 * runs + sessions_.size() + classes_.size() + 2;
   if (timers_.size() > 2 * waiters + 64) return Internal("%d timers for %d that may wait", timers_.size(), waiters);
   for (const auto& session : sessions_) {
     if (session == nullptr) continue;

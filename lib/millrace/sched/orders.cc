@@ -45,8 +45,10 @@ void Core::FlushOrders() {
 }
 
 void Core::FlushSession(Session& session) {
+  const std::optional<Recorded> recorded = std::exchange(session.recorded, std::nullopt);
   if (session.link == Link::kLost) return;
   FlushAssigns(session);
+  if (recorded && session.link == Link::kLive) SendTo(session.peer, *recorded, session.recorded_after);
   if (!session.to_cancel.empty()) {
     Order_(session, Cancel{.session = session.id, .number = 0, .attempts = std::move(session.to_cancel)}, 0);
     session.to_cancel.clear();

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint32_t kDefaultRows = 1000;
 constexpr std::uint32_t kMaxRows = 10'000;
+constexpr Duration kTellWithin = std::chrono::milliseconds(1);
+constexpr std::size_t kSmallResult = 4096;  // bytes, of one that comes unasked
 
 std::uint32_t RowsOf(const Query& query) { return query.limit == 0 ? kDefaultRows : std::min(query.limit, kMaxRows); }
 
@@ -21,16 +23,26 @@ std::uint32_t RowsOf(const Query& query) { return query.limit == 0 ? kDefaultRow
 // Of each run one question a peer waits, the latest one.
 bool Core::AwaitsEnd(PeerId peer, const Query& query) {
   if (query.kind != QueryKind::kRun || query.since != kUntilEnded) return false;
-  const auto asker = peers_.find(peer);
   const absl::StatusOr<const Run*> wanted = WantedRun(query.run);
-  if (asker == peers_.end() || !wanted.ok() || HasEnded((*wanted)->state)) return false;
-  Run& run = *RunAt((*wanted)->slot);
+  return wanted.ok() && AddWaiter(peer, *RunAt((*wanted)->slot), query.request, false);
+}
+
+// False: the run has ended, or the peer has not said who it is.
+bool Core::AddWaiter(PeerId peer, Run& run, std::uint64_t request, bool owed) {
+  const auto asker = peers_.find(peer);
+  if (asker == peers_.end() || HasEnded(run.state)) return false;
+  if (owed && run.tell_at == kNever) {
+    run.tell_at = now_ + kTellWithin;
+    timers_.Push({.at = run.tell_at, .kind = TimerKind::kTell, .a = run.slot});
+  }
   for (Waiter& waiter : run.waiters) {
     if (waiter.peer != peer) continue;
-    waiter.request = query.request;
+    if (waiter.owed && waiter.request != request) TellAccepted(run);
+    waiter.request = request;
+    waiter.owed = owed;
     return true;
   }
-  run.waiters.push_back({.peer = peer, .request = query.request});
+  run.waiters.push_back({.peer = peer, .request = request, .owed = owed});
   std::vector<std::uint32_t>& awaits = asker->second.awaits;
   std::erase_if(awaits, [this](std::uint32_t slot) { return RunAt(slot) == nullptr || HasEnded(RunAt(slot)->state); });
   awaits.push_back(run.slot);
@@ -43,8 +55,19 @@ void Core::AnswerWaiters(Run& run) {
     answer.request = waiter.request;
     answer.run = run.id;
     answer.runs.push_back(ViewRun(run, now_));
+    answer.result = OnlyResult(run);
+    if (waiter.owed) answer.lines = run.warnings;
     SendTo(waiter.peer, std::move(answer), run.last_at);
   }
+}
+
+// Of a run of one task: whoever waits for its end most likely wants it next. Only the size of one that is not small.
+Payload Core::OnlyResult(const Run& run) const {
+  const auto only = run.tasks.size() == 1 ? run.results.find(0) : run.results.end();
+  if (only == run.results.end()) return {};
+  Payload result = only->second;
+  if (result.bytes.size() > kSmallResult) result.bytes = {};
+  return result;
 }
 
 void Core::OnQuery(PeerId peer, const Query& query) {
@@ -85,7 +108,10 @@ absl::Status Core::Answer_(const Query& query, Answer& answer, JournalPosition& 
   }
   if (query.kind == QueryKind::kResult) return AnswerResult(run, query, answer);
   answer.runs.push_back(ViewRun(run, now_));
-  if (query.kind == QueryKind::kRun) return absl::OkStatus();
+  if (query.kind == QueryKind::kRun) {
+    if (query.since == kUntilEnded) answer.result = OnlyResult(run);
+    return absl::OkStatus();
+  }
   if (query.task.empty()) {
     AnswerTasks(run, query, answer);
     return absl::OkStatus();

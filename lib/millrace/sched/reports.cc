@@ -50,7 +50,9 @@ void Core::OnReport(PeerId peer, const Report& report) {
   CommitSuccesses();
   recorded.through = session->reports_through;
   session->recorded_after = std::max(session->recorded_after, position_);
-  SendTo(peer, std::move(recorded), session->recorded_after);
+  // Behind what comes of the report: there others wait for it.
+  session->recorded = std::move(recorded);
+  NoteOrders(*session);
 }
 
 // False: not, or no longer, the sender's.

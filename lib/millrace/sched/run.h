@@ -34,6 +34,7 @@ struct Story {
 struct Waiter {
   PeerId peer;
   std::uint64_t request = 0;
+  bool owed = false;  // it came with the submission, of whose being accepted the peer has not been told yet
 };
 
 struct Run {
@@ -82,6 +83,7 @@ struct Run {
   JournalPosition last_at = 0;  // of its newest record
   std::vector<std::string> warnings;
   std::vector<Waiter> waiters;  // for its end
+  Instant tell_at = kNever;     // when those to whom it is owed hear that it was accepted
 
   std::string_view NameOf(std::uint32_t task) const { return job->tasks.NameOf(task); }
   PackedTasks::Needs NeedsOf(std::uint32_t task) const { return job->tasks.NeedsOf(task); }

@@ -98,6 +98,7 @@ struct Session {
   // ---- reports ----
   std::uint64_t reports_through = 0;
   JournalPosition recorded_after = 0;
+  std::optional<Recorded> recorded;  // said when the step ends
   std::uint64_t completed = 0;
 
   // ---- load ----

@@ -19,6 +19,7 @@ enum class TimerKind : std::uint8_t {
   kTask,        // a: run, b: task; end of its back-off, or of its wait for the cache
   kClassStuck,  // a: class; no worker can serve it, and tasks are queued
   kAnnounce,    // a: run
+  kTell,        // a: run
   kRetire,      // a: run
   kOrphans,
 };

@@ -15,6 +15,8 @@ namespace millrace::serve {
 namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;  // messages per socket and turn, so that none starves the others
+constexpr Duration kBeatsTogether = std::chrono::milliseconds(50);
+constexpr int kBeatPart = 20;  // of the interval between two beats of a worker, at most
 
 }  // namespace
 
@@ -54,6 +56,9 @@ void BrokerLoop::CollectControl() {
 void BrokerLoop::CollectHeartbeats() {
   std::vector<net::Published> published;
   more_to_read_ |= parts_.sockets.heartbeat->Receive(kReadAtOnce, published) == kReadAtOnce;
+  if (published.empty()) return;
+  // None of them is in a hurry, and a crowd would wake this thread a thousand times a second.
+  next_heartbeats_ = Now() + std::min<Duration>(kBeatsTogether, parts_.brain.heartbeat_interval / kBeatPart);
   for (net::Published& item : published) {
     const auto caller = parts_.gate == nullptr ? nullptr : parts_.gate->Find(item.user);
     if (parts_.gate != nullptr && caller == nullptr) continue;  // its key was revoked

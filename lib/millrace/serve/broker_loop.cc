@@ -15,6 +15,7 @@ namespace millrace::serve {
 namespace {
 
 constexpr Duration kSnapshotInterval = std::chrono::milliseconds(100);
+constexpr int kSnapshotShare = 100;  // of the loop's time, at most one such part: thousands of workers are many rows
 constexpr std::uint64_t kCompactAfter = 64u << 20;  // bytes that a journal may grow by, at least
 // Speaks for the broker's own program; no link has it.
 constexpr PeerId kOwnPeer{net::kLocalPeerBit | ~std::uint64_t{0}};
@@ -83,7 +84,7 @@ void BrokerLoop::Run() {
     StepAll();
     CompactIfWorthIt();
     const Instant now = Now();
-    if (changed_ && now - last_snapshot_ >= kSnapshotInterval) PublishSnapshot(now);
+    if (changed_ && now >= next_snapshot_) PublishSnapshot(now);
     if (stop_deadline_ && StopIsDone(now)) return;
     Wait();
   }
@@ -238,7 +239,7 @@ void BrokerLoop::PublishSnapshot(Instant now) {
   snapshot->unix_ms = UnixMs();
   snapshot->taken = now.time_since_epoch();
   board_.Publish(std::move(snapshot));
-  last_snapshot_ = now;
+  next_snapshot_ = now + std::max(kSnapshotInterval, kSnapshotShare * (Now() - now));
   changed_ = false;
 }
 
@@ -259,6 +260,7 @@ bool BrokerLoop::StopIsDone(Instant now) {
 }
 
 void BrokerLoop::Wait() {
+  Instant until = kNever;
   std::vector<net::PollItem> items;
   const auto add_fd = [&items](int fd) {
     net::PollItem item;
@@ -273,7 +275,11 @@ void BrokerLoop::Wait() {
   if (parts_.sockets.control) {
     add_socket(parts_.sockets.control->native());
     add_fd(parts_.sockets.control->wake_fd());
-    add_socket(parts_.sockets.heartbeat->native());
+    if (Now() >= next_heartbeats_) {
+      add_socket(parts_.sockets.heartbeat->native());
+    } else {
+      until = next_heartbeats_;
+    }
   }
   if (parts_.gate != nullptr) add_fd(parts_.gate->news().fd());
   add_fd(hub_.inbox().fd());
@@ -281,8 +287,8 @@ void BrokerLoop::Wait() {
   add_fd(journal_news_.fd());
   add_fd(history_news_.fd());
   add_fd(stop_orders_.fd());
-  Instant until = more_to_read_ ? Instant{} : brain_.NextWake();
-  if (changed_) until = std::min(until, last_snapshot_ + kSnapshotInterval);
+  until = std::min(until, more_to_read_ ? Instant{} : brain_.NextWake());
+  if (changed_) until = std::min(until, next_snapshot_);
   if (stop_deadline_) until = std::min(until, *stop_deadline_);
   const auto ready = poller_.Wait(items, ToSteady(until));
   if (!ready.ok()) log::Error("waiting for messages: %s", TextOf(ready.status()));

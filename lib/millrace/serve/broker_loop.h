@@ -142,7 +142,8 @@ class BrokerLoop {
   std::uint64_t malformed_ = 0;
   bool more_to_read_ = false;  // a bounded read left something: do not wait
   bool changed_ = true;        // since the last snapshot
-  Instant last_snapshot_{};
+  Instant next_snapshot_{};  // not before
+  Instant next_heartbeats_{};  // beats that come before are read then, all together
   std::optional<Instant> stop_deadline_;
 };
 

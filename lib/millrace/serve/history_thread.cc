@@ -20,6 +20,8 @@ namespace {
 // Ended runs held while the history cannot be written. Those beyond are in the journal, for the next start.
 constexpr std::size_t kMaxWaiting = 1000;
 constexpr std::size_t kLookAfter = 4096;  // records
+// Between two looks while nobody asks: small runs that end one after the other are written together.
+constexpr Duration kPause = std::chrono::milliseconds(10);
 // Of this thread alone: what others wait for goes first.
 constexpr int kNiceness = 19;
 
@@ -108,6 +110,10 @@ void HistoryThread::Run() {
   Instant next = Now() + (trouble_.ok() ? options_.look_again : options_.try_again);
   for (bool stop = false; !stop;) {
     AwaitJobs(jobs_, next, jobs);
+    if (std::all_of(jobs.begin(), jobs.end(), [](const Job& job) { return std::holds_alternative<Look>(job); })) {
+      std::this_thread::sleep_for(kPause);
+      jobs_.DrainInto(jobs);
+    }
     FollowAll();
     for (const Job& job : jobs) {
       stop |= std::holds_alternative<Stop>(job);
