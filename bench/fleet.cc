@@ -155,7 +155,7 @@ struct Caller::Connection {
 Caller::Caller(const Options& options) {
   // One for each, since all sockets of a context have its keys. Never ended: with CURVE that may hurt the next.
   auto& context = *new net::SocketContext;
-  host::RemoteBroker remote = Checked(host::Dial(context, options));
+  host::RemoteBroker remote = Checked(host::Dial(context, options, /*changes=*/false));
   std::unique_ptr<net::Link> link = std::move(remote.link);
   net::BlobAccess& blobs = *remote.blobs;
   client::ClientOptions client_options = host::ClientOptionsOf(options);

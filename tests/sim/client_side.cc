@@ -96,6 +96,7 @@ void World::AskAbout(Client& client, std::size_t index) {
     submit.request = ++client.requests;
     submit.token = planned.token;
     submit.job = planned.job;
+    submit.watch = planned.token % 2 == 0;  // the end comes unasked
     client.submits[submit.request] = index;
     Ship(client.link, kToBroker, submit);
     if (!told.run.valid()) return;

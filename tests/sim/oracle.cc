@@ -46,11 +46,18 @@ void Oracle::Appended(const Record& record, Epoch epoch, Instant now) {
 }
 
 void Oracle::CheckAssigned(const TaskAssigned& record, Epoch epoch) {
-  if (EpochOf(record.attempt.value) != epoch) Wrong("I5: an attempt of another epoch is given out");
-  if (!attempts_.emplace(record.attempt, record.task).second) Wrong("I5: an attempt id is given out twice");
+  const auto ahead = ahead_.find(record.attempt);
+  if (EpochOf(record.attempt.value) != epoch && ahead == ahead_.end()) {
+    Wrong("I5: an attempt of another epoch is given out");
+  }
+  if (ahead != ahead_.end() && ahead->second != record.task) Wrong("I5: an attempt was given ahead for another task");
+  // A broker that was started again may find out a second time what it had given ahead in its earlier life.
+  const auto [given, fresh] = attempts_.emplace(record.attempt, record.task);
+  const bool found_out = ahead != ahead_.end() && EpochOf(record.attempt.value) != epoch;
+  if (!fresh && !(found_out && given->second == record.task)) Wrong("I5: an attempt id is given out twice");
   AttemptId& newest = newest_[record.task];
-  if (record.attempt <= newest) Wrong("I5: the attempts of " + NameOf(record.task) + " do not rise");
-  newest = record.attempt;
+  if (record.attempt <= newest && !found_out) Wrong("I5: the attempts of " + NameOf(record.task) + " do not rise");
+  newest = std::max(newest, record.attempt);
   const FoldedRun* run = tip_.Find(record.task.run);
   if (record.worker.size() != 2 || record.worker[0] != 'w') return Wrong("I6: work goes to an impostor");
   if (run == nullptr) return;
@@ -125,21 +132,34 @@ void Oracle::Sent(const Message& message, std::int32_t worker, Incarnation incar
 
 void Oracle::CheckAssign(const struct Assign& assign, std::int32_t worker) {
   for (const Datum& datum : assign.data) {
+    if (datum.outcome == Outcome::kNone && datum.result == Payload{}) continue;  // is to come
     const FoldedTask* task = durable_.Find(datum.task);
     if (task == nullptr || task->outcome != datum.outcome || !(task->result == datum.result)) {
       Wrong("I2: the result of " + NameOf(datum.task) + " is sent and is not durable");
     }
   }
   for (const Assignment& assignment : assign.tasks) {
-    const auto known = attempts_.find(assignment.attempt);
-    if (known == attempts_.end() || known->second != assignment.task) Wrong("I5: an attempt that was not given out");
+    const bool ahead = std::any_of(assignment.needs.begin(), assignment.needs.end(),
+                                   [](const Need& need) { return need.ahead.valid(); });
+    if (ahead) ahead_.emplace(assignment.attempt, assignment.task);
+    const auto& given = ahead ? ahead_ : attempts_;
+    const auto known = given.find(assignment.attempt);
+    if (known == given.end() || known->second != assignment.task) Wrong("I5: an attempt that was not given out");
     const FoldedRun* run = durable_.Find(assignment.task.run);
     if (run == nullptr) {
       Wrong("I4: a task of a run that is not durable is sent");
       continue;
     }
-    for (const Dependency need : run->job->tasks.NeedsOf(assignment.task.index)) {
-      if (run->tasks[need.task].outcome == Outcome::kNone) {
+    for (const Need& need : assignment.needs) {
+      if (need.ahead.valid()) {
+        const TaskRef awaited{.run = assignment.task.run, .index = need.task};
+        const auto attempt = attempts_.find(need.ahead);
+        const auto other = ahead_.find(need.ahead);
+        const bool of_it = (attempt != attempts_.end() && attempt->second == awaited) ||
+                           (other != ahead_.end() && other->second == awaited);
+        if (!of_it) Wrong("I2: " + NameOf(assignment.task) + " is to wait for an attempt of another task");
+        if (!run->PolicyOf(assignment.task.index).idempotent) Wrong("I2: not idempotent, and given ahead");
+      } else if (run->tasks[need.task].outcome == Outcome::kNone) {
         Wrong("I2: " + NameOf(assignment.task) + " is sent before its dependencies are durable");
       }
     }
@@ -212,17 +232,29 @@ void Oracle::Started(std::int32_t worker, Incarnation incarnation, const SlotExe
     Wrong("I5: attempt of " + NameOf(execute.task) + " is executed twice");
   }
   ++executions_[execute.task];
+  task_of_[execute.attempt] = execute.task;
+  worker_of_[incarnation] = worker;
   const FoldedRun* run = durable_.Find(execute.task.run);
   if (run == nullptr) return Wrong("I2: a task of an unknown run is executed");
   const PackedTasks::Needs needs = run->job->tasks.NeedsOf(execute.task.index);
   if (needs.size() != execute.needs.size()) Wrong("I2: a task is executed with other dependencies than it has");
   for (std::size_t i = 0; i < std::min(needs.size(), execute.needs.size()); ++i) {
     const FoldedTask& parent = run->tasks[needs[i].task];
-    if (parent.outcome != execute.needs[i].outcome || !(parent.result == execute.needs[i].result)) {
+    const bool same = parent.outcome == execute.needs[i].outcome && parent.result == execute.needs[i].result;
+    const TaskRef awaited{.run = execute.task.run, .index = needs[i].task};
+    if (!same && !(ahead_.contains(execute.attempt) && SucceededAt(worker, awaited, execute.needs[i].result))) {
       Wrong("I2: " + NameOf(execute.task) + " is executed with a result that is not its dependency's");
     }
   }
-  (void)worker;
+}
+
+// Whether this worker has executed the task well, with this result: it, or an earlier process whose disk it has.
+bool Oracle::SucceededAt(std::int32_t worker, TaskRef task, const Payload& result) const {
+  return std::any_of(executed_.begin(), executed_.end(), [&](const auto& entry) {
+    const auto done = done_.find(entry.first);
+    return worker_of_.at(entry.second) == worker && task_of_.at(entry.first) == task && done != done_.end() &&
+           done->second.outcome == Outcome::kSucceeded && done->second.result == result;
+  });
 }
 
 void Oracle::Said(const SlotDone& done, Instant now) {
@@ -242,7 +274,9 @@ bool Oracle::IsKept(AttemptId attempt, Instant now) const {
 
 void Oracle::Died(const std::string& worker, Incarnation incarnation, AttemptId killer, Instant now) {
   for (const auto& [attempt, by] : executed_) {
-    if (by == incarnation && !IsKept(attempt, now)) excused_.insert(attempt);
+    // One that was given ahead, and whose worker dies before the broker has come to count it, nobody knows.
+    const bool unknown = ahead_.contains(attempt) && !attempts_.contains(attempt);
+    if (by == incarnation && (unknown || !IsKept(attempt, now))) excused_.insert(attempt);
   }
   prompt_ = false;
   std::vector<TaskRef> held;
@@ -251,8 +285,16 @@ void Oracle::Died(const std::string& worker, Incarnation incarnation, AttemptId 
       if (run.tasks[task].attempt.valid() && run.tasks[task].worker == worker) held.push_back({id, task});
     }
   }
+  // What it had gone on with by itself; the news that what came before has ended may still be on its way.
+  for (const auto& [attempt, by] : executed_) {
+    const bool unknown = ahead_.contains(attempt) && !attempts_.contains(attempt);
+    if (by != incarnation || !unknown || done_.contains(attempt)) continue;
+    std::erase_if(held, [&](TaskRef task) { return done_.contains(tip_.Find(task)->attempt); });
+    held.push_back(task_of_.at(attempt));
+  }
   for (const TaskRef task : held) ++deaths_[task];
   if (held.size() == 1) ++lonely_deaths_[held[0]];
+  // Of what was given ahead nobody but the dead knew that it ran.
   if (const auto it = attempts_.find(killer); it != attempts_.end()) ++kills_[it->second];
 }
 
@@ -269,7 +311,10 @@ void Oracle::CheckEnd() {
   if (!plan_.Economic()) return;
   for (const auto& [attempt, incarnation] : executed_) {
     if (excused_.contains(attempt)) continue;
-    if (!tip_.Counted(attempt)) Wrong("I8: an execution of " + NameOf(attempts_[attempt]) + " was in vain");
+    // What was given ahead, and then stopped with its run before it came to count.
+    const FoldedRun* run = tip_.Find(task_of_.at(attempt).run);
+    if (ahead_.contains(attempt) && !attempts_.contains(attempt) && run != nullptr && run->Stopping()) continue;
+    if (!tip_.Counted(attempt)) Wrong("I8: an execution of " + NameOf(task_of_[attempt]) + " was in vain");
   }
 }
 

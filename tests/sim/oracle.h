@@ -67,6 +67,7 @@ class Oracle {
   void CheckAnswer(const Answer& answer);
   void CheckTaskEnd(const FoldedRun& run, std::uint32_t task);
   bool IsKept(AttemptId attempt, Instant now) const;
+  bool SucceededAt(std::int32_t worker, TaskRef task, const Payload& result) const;
   std::string NameOf(TaskRef task) const;
 
   const Plan& plan_;
@@ -78,6 +79,9 @@ class Oracle {
   Fold durable_;
   std::uint32_t broker_crashes_ = 0;
   absl::flat_hash_map<AttemptId, TaskRef> attempts_;  // every one that was ever given out
+  absl::flat_hash_map<AttemptId, TaskRef> ahead_;     // those that were sent before what they need had ended
+  absl::flat_hash_map<AttemptId, TaskRef> task_of_;   // of those that were executed
+  absl::flat_hash_map<Incarnation, std::int32_t> worker_of_;
   absl::flat_hash_map<TaskRef, AttemptId> newest_;    // of each task, over all lives of the broker
   absl::flat_hash_map<AttemptId, SlotDone> done_;     // what the slots said
   absl::flat_hash_map<AttemptId, Instant> said_;      // when

@@ -47,6 +47,7 @@ void Agent::State::Step(Instant at, Event event, Actions& actions) {
   TendSlots();
   TendLink();
   TendLiveness();
+  if (!forsaken.empty()) ReturnForsaken();
   StartQueued();
   Speak();
   TendDisk();

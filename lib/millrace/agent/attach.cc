@@ -33,7 +33,9 @@ void Agent::State::On(Disconnected event) {
 }
 
 void Agent::State::SayHello() {
+  ReturnAhead();
   Hello hello;
+  hello.takes_ahead = true;
   hello.role = Role::kWorker;
   hello.name = config.name;
   hello.incarnation = config.incarnation;
@@ -46,13 +48,13 @@ void Agent::State::SayHello() {
   for (std::uint32_t index = 0; index < slots.size(); ++index) {
     const Slot& slot = slots[index];
     if (slot.busy() && !slot.told && slot.cause != StopCause::kUnwanted) {
-      hello.held.push_back({.attempt = slot.attempt, .state = HeldState::kRunning});
+      hello.held.push_back(
+          {.attempt = slot.attempt, .state = HeldState::kRunning, .task = slot.came_ahead ? slot.task : TaskRef{}});
     }
   }
   for (const AttemptId attempt : lanes.Attempts()) {
-    if (lanes.Find(attempt)->wish != Wish::kDisown) {
-      hello.held.push_back({.attempt = attempt, .state = HeldState::kQueued});
-    }
+    const Lined& lined = *lanes.Find(attempt);
+    if (lined.wish != Wish::kDisown) hello.held.push_back(lined.queued->AsHeld(HeldState::kQueued));
   }
   backlog.AppendHeld(hello.held);
   hello.first_report = outbox.first();

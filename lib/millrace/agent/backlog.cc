@@ -73,7 +73,14 @@ std::vector<AttemptId> Backlog::Attempts() const {
 }
 
 void Backlog::AppendHeld(std::vector<Held>& held) const {
-  for (const AttemptId attempt : Attempts()) held.push_back({.attempt = attempt, .state = HeldState::kQueued});
+  std::vector<std::pair<std::uint64_t, const Queued*>> order;
+  for (const Line* line : {&wide_, &weightless_}) {
+    for (const Waiting& waiting : *line) {
+      if (waiting.queued != nullptr) order.emplace_back(waiting.arrival, waiting.queued.get());
+    }
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [arrival, queued] : order) held.push_back(queued->AsHeld(HeldState::kQueued));
 }
 
 absl::Status Backlog::CheckInvariants() const {

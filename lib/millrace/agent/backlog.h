@@ -20,6 +20,7 @@ namespace millrace::agent {
 struct Needed {
   std::shared_ptr<const Datum> datum;  // shared by all that need it; a Forget does not take it from under them
   std::int32_t parameter = -1;
+  AttemptId ahead{};  // of this worker, whose result is to come into the datum; none = it is there
 };
 
 struct Queued {
@@ -30,6 +31,10 @@ struct Queued {
   std::int64_t memory_limit = 0;  // bytes; 0 = none
   SecretNames secrets;
   std::vector<Needed> needs;
+  bool came_ahead = false;  // it was assigned before what it needs had ended
+  Held AsHeld(HeldState state) const {
+    return {.attempt = assignment.attempt, .state = state, .task = came_ahead ? assignment.task : TaskRef{}};
+  }
 };
 
 // What waits, a lane and a slot hand it to each other: it stays where it is.

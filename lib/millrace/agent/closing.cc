@@ -21,6 +21,7 @@ void Agent::State::BeginDrain(std::string reason, bool by_signal) {
     Tell(Severity::kInfo, absl::StrFormat("draining: %s; %d attempts run, %d are given back", drain.reason,
                                           slots.busy(), backlog.size() + lanes.size()));
     WithdrawAll(Wish::kReturn);
+    ReturnAhead();
     for (const AttemptId attempt : backlog.Attempts()) {
       backlog.Take(attempt);
       ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
@@ -70,6 +71,7 @@ void Agent::State::Close(std::int32_t code, std::string reason, bool hard) {
       backlog.Take(attempt);
       ++counts.given_up;
     }
+    ReturnAhead();
     WithdrawAll(Wish::kLeave);
     for (std::uint32_t index = 0; index < slots.size(); ++index) {
       if (slots[index].busy()) Stop(index, StopCause::kLeaving);

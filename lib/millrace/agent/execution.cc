@@ -49,6 +49,7 @@ void Agent::State::Seat(std::uint32_t index, const Queued& queued) {
   slot.name = task.name;
   slot.try_number = task.try_number;
   slot.in_process = queued.in_process;
+  slot.came_ahead = queued.came_ahead;
   slot.fetches = Fetches(queued);
   slot.started = now;
   slot.timeout = queued.timeout;
@@ -178,6 +179,7 @@ void Agent::State::Unline(Lined lined) {
     case Wish::kLeave: break;
   }
   ++counts.given_up;
+  Settle(attempt, nullptr);
 }
 
 void Agent::State::On(SlotSaid event) {
@@ -244,8 +246,11 @@ void Agent::State::On(SlotDied event) {
 void Agent::State::Conclude(std::uint32_t index, std::optional<SlotDone> done, const std::optional<Death>& death) {
   Slot& slot = slots[index];
   if (slot.told) return;
-  if (auto report = Verdict(slot, std::move(done), death, now)) return Make(*std::move(report));
+  if (auto report = Verdict(slot, std::move(done), death, now)) {
+    return Make(*std::move(report), slot.came_ahead ? slot.task : TaskRef{});
+  }
   ++counts.given_up;
+  Settle(slot.attempt, nullptr);
   if (slot.cause == StopCause::kLeaving) left.insert(slot.attempt);
 }
 

@@ -9,8 +9,15 @@ absl::Status Agent::State::CheckInvariants() const {
   MILLRACE_RETURN_IF_ERROR(slots.CheckInvariants());
   MILLRACE_RETURN_IF_ERROR(lanes.CheckInvariants());
   MILLRACE_RETURN_IF_ERROR(outbox.CheckInvariants());
+  MILLRACE_RETURN_IF_ERROR(ahead.CheckInvariants());
+  if (!forsaken.empty()) return Internal("%d attempts are forsaken and not returned", forsaken.size());
+  for (const AttemptId attempt : ahead.Expected()) {
+    if (!Has(attempt) && !slots.Find(attempt).has_value()) {
+      return Internal("attempt %d is awaited and is not here", attempt.value);
+    }
+  }
 
-  std::uint64_t held = backlog.size() + lanes.size();
+  std::uint64_t held = backlog.size() + lanes.size() + ahead.size();
   for (std::uint32_t index = 0; index < slots.size(); ++index) {
     const Slot& slot = slots[index];
     if (!slot.busy() && !lanes.Empty(index)) return Internal("lane %d stands still behind a free slot", index);
@@ -35,6 +42,7 @@ absl::Status Agent::State::CheckInvariants() const {
   if (outbox.newest() != counts.reported) {
     return Internal("%d reports made, the newest has number %d", counts.reported, outbox.newest());
   }
+  if ((drain.on || closing.on) && ahead.size() > 0) return Internal("%d attempts wait while leaving", ahead.size());
   if ((drain.on || closing.on) && !backlog.empty()) return Internal("%d attempts queued while leaving", backlog.size());
   if (link.fenced && !link.awaiting) return Internal("fenced without asking the broker");
   if (link.unproven && !link.fenced) return Internal("unproven but not fenced");

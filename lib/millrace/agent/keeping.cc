@@ -11,11 +11,12 @@
 
 namespace millrace::agent {
 
-void Agent::State::Make(AttemptReport report) {
+void Agent::State::Make(AttemptReport report, TaskRef ahead_task) {
   ++counts.reported;
   const bool keep = config.keeps_outbox && report.execution >= kKeepLong;
   if (keep) Act(Keep{.broker = link.terms.broker, .reports = {report}});
-  outbox.Add(std::move(report), After(now, kKeepUnrecorded), keep);
+  if (!ahead.empty()) Settle(report.attempt, &report);
+  outbox.Add(std::move(report), After(now, kKeepUnrecorded), keep, ahead_task);
 }
 
 void Agent::State::TendDisk() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the broker wants: orders are taken in their order, each once, and only from the session that is ours.
+#include <algorithm>
 #include <utility>
 
 #include "millrace/agent/state.h"
@@ -31,7 +32,7 @@ void Agent::State::OnAssign(Assign assign) {
 void Agent::State::Accept(const Assign& assign, Assignment&& task) {
   const AttemptId attempt = task.attempt;
   if (!attempt.valid()) return Tell(Severity::kError, "the broker assigned '" + task.name + "' without an attempt");
-  if (backlog.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt)) return;
+  if (backlog.Holds(attempt) || ahead.Holds(attempt) || outbox.Holds(attempt) || left.contains(attempt)) return;
   if (lanes.Holds(attempt) && lanes.Find(attempt)->wish != Wish::kDisown) return;
   const auto slot = slots.Find(attempt);
   const bool namesake = slot && slots[*slot].cause == StopCause::kUnwanted;  // another broker's, which has yet to end
@@ -50,23 +51,26 @@ void Agent::State::Accept(const Assign& assign, Assignment&& task) {
   queued->in_process = policy.isolation == Isolation::kInProcess && !config.hosts_only;
   queued->memory_limit = policy.memory_limit;
   queued->secrets = policy.secrets;
-  for (const Need& need : task.needs) {
-    const auto datum = data.find(TaskRef{.run = task.task.run, .index = need.task});
-    if (datum == data.end()) {
-      return ReportUnstarted(
-          attempt, ReportKind::kFinished, Outcome::kFailed,
-          absl::StrFormat("the result of task %d, which it depends on, did not come to this worker", need.task), true);
+  const auto is_ahead = [](const Need& need) { return need.ahead.valid(); };
+  bool missing = false;
+  if (!Provide(*queued, task, missing)) {
+    if (!missing) {
+      return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
     }
-    queued->needs.push_back({.datum = datum->second, .parameter = need.parameter});
+    return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kFailed,
+                           "the result of a task that it depends on did not come to this worker", true);
   }
+  queued->came_ahead = std::any_of(task.needs.begin(), task.needs.end(), is_ahead);
   task.needs.clear();
   queued->assignment = std::move(task);
-  backlog.Push(std::move(queued));
+  const bool waits = std::any_of(queued->needs.begin(), queued->needs.end(),
+                                 [](const Needed& need) { return need.ahead.valid(); });
+  waits ? ahead.Push(std::move(queued)) : backlog.Push(std::move(queued));
 }
 
 void Agent::State::OnCancel(const Cancel& cancel) {
   for (const AttemptId attempt : cancel.attempts) {
-    if (backlog.Take(attempt) != nullptr) {
+    if (backlog.Take(attempt) != nullptr || ahead.Take(attempt) != nullptr) {
       ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kCancelled, "cancelled before it started");
     } else if (lanes.Holds(attempt)) {
       Withdraw_(attempt, Wish::kCancel);
@@ -85,8 +89,9 @@ void Agent::State::OnTakeBack(const TakeBack& take_back) {
 
 // The broker says that this attempt is not ours: its end interests nobody.
 void Agent::State::Disown(AttemptId attempt) {
-  if (backlog.Take(attempt) != nullptr) {
+  if (backlog.Take(attempt) != nullptr || ahead.Take(attempt) != nullptr) {
     ++counts.given_up;
+    Settle(attempt, nullptr);
   } else if (lanes.Holds(attempt)) {
     Withdraw_(attempt, Wish::kDisown);
   } else if (const auto slot = slots.Find(attempt)) {

@@ -19,9 +19,9 @@ std::size_t Weight(const AttemptReport& report) {
 
 }  // namespace
 
-void Outbox::Add(AttemptReport report, Instant keep_at, bool kept) {
+void Outbox::Add(AttemptReport report, Instant keep_at, bool kept, TaskRef ahead_task) {
   numbers_[report.attempt] = newest() + 1;
-  reports_.push_back({.report = std::move(report), .keep_at = keep_at, .hollow = false, .kept = kept});
+  reports_.push_back({.report = std::move(report), .keep_at = keep_at, .hollow = false, .kept = kept, .ahead_task = ahead_task});
   FindUnkept();
 }
 
@@ -79,7 +79,8 @@ void Outbox::TakeBatch(Report& report) {
 
 void Outbox::AppendHeld(std::vector<Held>& held) const {
   for (const Entry& entry : reports_) {
-    if (!entry.hollow) held.push_back({.attempt = entry.report.attempt, .state = HeldState::kFinished});
+    if (entry.hollow) continue;
+    held.push_back({.attempt = entry.report.attempt, .state = HeldState::kFinished, .task = entry.ahead_task});
   }
 }
 

@@ -18,9 +18,15 @@ namespace millrace::agent {
 
 class Outbox {
  public:
-  // At most one report per attempt. It should be on disk at `keep_at`, which never falls; `kept`: it is.
-  void Add(AttemptReport report, Instant keep_at = kNever, bool kept = false);
+  // At most one report per attempt. It should be on disk at `keep_at`, which never falls; `kept`: it is. `ahead_task`: of
+  // an attempt that was assigned ahead.
+  void Add(AttemptReport report, Instant keep_at = kNever, bool kept = false, TaskRef ahead_task = {});
   bool Holds(AttemptId attempt) const { return numbers_.contains(attempt); }
+  // Null when there is none. Until the next change.
+  const AttemptReport* Find(AttemptId attempt) const {
+    const auto found = numbers_.find(attempt);
+    return found == numbers_.end() ? nullptr : &reports_[found->second - first_].report;
+  }
   // Nobody is interested in this report any more. Its number still has to be said (a hole would look like a loss), so
   // what stays is a kReturned without content, which the broker drops because the attempt is not ours.
   void Hollow(AttemptId attempt);
@@ -57,6 +63,7 @@ class Outbox {
     Instant keep_at = kNever;
     bool hollow = false;
     bool kept = false;  // on disk, or on its way there
+    TaskRef ahead_task{};
   };
 
   void Hollow(Entry& entry);

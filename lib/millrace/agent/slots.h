@@ -36,6 +36,7 @@ struct Slot {
   bool killed = false;  // the host will die: the slot is not free before it has
   bool told = false;    // in-process and deaf: its end was reported while it still runs
   bool hinted = false;  // the broker was told that it has started
+  bool came_ahead = false;
   Instant started;
   Duration timeout{};             // 0 = none
   std::int64_t memory_limit = 0;  // bytes; 0 = none

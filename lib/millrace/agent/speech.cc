@@ -20,7 +20,7 @@ bool Agent::State::HintDue(const Slot& slot, Duration age) const {
 // dry goes at once, since somebody may be waiting for it.
 bool Agent::State::ReportsDue() const {
   if (speech.report_owed || now >= speech.notice_at) return true;
-  const bool dry = backlog.empty() && lanes.size() == 0;
+  const bool dry = backlog.empty() && lanes.size() == 0 && ahead.size() == 0;
   if (outbox.unsent() > 0 && (dry || now >= speech.batch_until || outbox.unsent() >= kBatchSize)) return true;
   for (std::uint32_t index = 0; index < slots.size(); ++index) {
     if (HintDue(slots[index], kStartedHint)) return true;

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "millrace/agent/agent.h"
+#include "millrace/agent/ahead.h"
 #include "millrace/agent/backlog.h"
 #include "millrace/agent/lanes.h"
 #include "millrace/agent/outbox.h"
@@ -140,6 +141,14 @@ struct Agent::State {
   void ReportUnstarted(AttemptId attempt, ReportKind kind, Outcome outcome, std::string message,
                        bool transient = false);
 
+  // ahead.cc: what waits for what is here
+  bool Provide(Queued& queued, const Assignment& task, bool& missing);
+  bool Has(AttemptId attempt) const;
+  std::shared_ptr<const Datum> Complete(const Datum& stub, const AttemptReport& report);
+  void Settle(AttemptId attempt, const AttemptReport* report);
+  void ReturnForsaken();
+  void ReturnAhead();
+
   // execution.cc: what the slots do
   bool MayStart() const;
   void StartQueued();
@@ -168,7 +177,7 @@ struct Agent::State {
   void WantNotice();
 
   // keeping.cc: what is on disk
-  void Make(AttemptReport report);
+  void Make(AttemptReport report, TaskRef ahead_task = {});
   void TendDisk();
   void KeepAll();
   Instant NextKeep() const { return config.keeps_outbox ? outbox.KeepAt() : kNever; }
@@ -207,6 +216,8 @@ struct Agent::State {
   Backlog backlog;
   Slots slots;
   Lanes lanes;  // behind what runs in the slots
+  AheadTable ahead;
+  std::vector<AttemptId> forsaken;  // assigned ahead of what did not succeed; returned before the step ends
   Outbox outbox;
   OutputBuffer output;
   absl::flat_hash_map<TaskRef, std::shared_ptr<const Datum>> data;

@@ -47,6 +47,7 @@ enum class HeldState : std::uint8_t { kQueued, kRunning, kFinished };
 struct Held {
   AttemptId attempt;
   HeldState state = HeldState::kQueued;
+  TaskRef task{};  // of one that was assigned ahead: a broker that was started again knows nothing of it
   friend bool operator==(const Held&, const Held&) = default;
 };
 
@@ -69,6 +70,7 @@ struct Hello {
   SessionId session;                 // the latest one, none at first; `held` covers its orders up to
   std::uint64_t orders_through = 0;  // this one: what came later may be on its way still
   std::uint64_t broker = 0;          // whose attempts `held` are: as it named itself in Welcome, 0 = it did not
+  bool takes_ahead = false;          // the worker understands Need::ahead
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -123,6 +125,9 @@ struct Datum {
 struct Need {
   std::uint32_t task = 0;  // index in the same run; the datum is in this Assign or was in an earlier one
   std::int32_t parameter = -1;
+  // The dependency has not ended: this attempt of it is at the same worker, which waits for its success. The datum has no
+  // outcome, and its result is the one that the worker reports.
+  AttemptId ahead{};
   friend bool operator==(const Need&, const Need&) = default;
 };
 

@@ -119,6 +119,7 @@ void Core::ApplyRecord(const AttemptEnded& record) {
   // What was given back was never tried.
   if (record.outcome == Outcome::kNone && tasks.tries[task] > 0) --tasks.tries[task];
   tasks.worker[task] = kNone;  // it is with nobody; who had it is told by its failure
+  if (attempts_[attempt].session != kNone) Disappoint(*sessions_[attempts_[attempt].session], *run, task);
   RemoveHeld(attempt);
   SetPhase(*run, task, Phase::kPending);
   ListPending(*run, task);
@@ -128,7 +129,12 @@ void Core::ApplyEnd(Run& run, std::uint32_t task, Outcome outcome, Duration exec
                     std::int64_t ended_unix_ms) {
   TaskTable& tasks = run.tasks;
   run.last_at = at_;
-  if (tasks.attempt[task] != kNone) RemoveHeld(tasks.attempt[task]);
+  if (!run.ahead.empty()) Recant(run, task);
+  if (const std::uint32_t attempt = tasks.attempt[task]; attempt != kNone) {
+    const std::uint32_t session = attempts_[attempt].session;
+    if (outcome != Outcome::kSucceeded && session != kNone) Disappoint(*sessions_[session], run, task);
+    RemoveHeld(attempt);
+  }
   tasks.outcome[task] = outcome;
   tasks.execution[task] = execution;
   tasks.ended_at[task] = at_;

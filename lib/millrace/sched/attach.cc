@@ -130,6 +130,7 @@ void Core::Admit(PeerId peer, const Hello& hello) {
   session.version = hello.version;
   session.local = hello.local;
   session.draining = hello.draining;
+  session.takes_ahead = hello.takes_ahead;
   session.offer = hello.offer;
   session.room = RoomOf(hello.offer);
   session.reports_through = hello.first_report > 0 ? hello.first_report - 1 : 0;
@@ -175,6 +176,10 @@ void Core::Forgive(Session& session) {
 void Core::Adopt(Session& session, const Hello& hello, std::vector<AttemptId>& keep, std::vector<AttemptId>& drop) {
   for (const Held& held : hello.held) {
     const std::uint32_t index = attempts_.Find(held.attempt);
+    if (index == kNone && AdoptAhead(session, held)) {
+      keep.push_back(held.attempt);
+      continue;
+    }
     const bool own = index != kNone && attempts_[index].session == kNone &&
                      attempts_[index].worker == session.name_index &&
                      (held.state == HeldState::kFinished ||
@@ -223,12 +228,13 @@ void Core::Reattach(Session& session, PeerId peer, const Hello& hello) {
   std::vector<AttemptId> drop;
   for (const Held& one : hello.held) {
     const std::uint32_t index = attempts_.Find(one.attempt);
-    const bool own = index != kNone && attempts_[index].session == session.index;
+    const bool own = index != kNone ? attempts_[index].session == session.index : session.ahead.contains(one.attempt);
     (own ? keep : drop).push_back(one.attempt);
     held.insert(one.attempt);
   }
   // A hello that was long on its way knows nothing of orders that were taken since.
   const std::uint64_t through = hello.session == session.id ? hello.orders_through : 0;
+  RecantBut(session, held, through);
   std::vector<std::uint32_t> missing;
   for (std::uint32_t at = session.first; at != kNone; at = attempts_[at].next) {
     if (attempts_[at].order <= through && !held.contains(attempts_[at].id)) missing.push_back(at);

@@ -135,6 +135,7 @@ void Core::DrainSession(Session& session, const std::string& reason) {
   session.draining = true;
   SessionServing(session, before);
   Say(Severity::kInfo, absl::StrFormat("draining worker %s", session.Title()));
+  RecantAll(session);
   // What this step has assigned must come before it.
   FlushAssigns(session);
   Order_(session, Drain{.session = session.id, .number = 0, .reason = reason}, 0);

@@ -41,6 +41,7 @@ void Core::Step(Instant now, Event event, Actions& actions) {
   Settle();
   Dispatch();
   Rebalance();
+  AssignAhead();
   FlushOrders();
   AnnounceRuns();
   SweepTimers();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "millrace/base/random.h"
 #include "millrace/sched/attempt.h"
@@ -230,6 +231,24 @@ class Core {
   Turn PickClass(bool prefetch);
   std::uint32_t FindRoom(const Capability& capability, std::uint32_t index) const;
   std::uint32_t FindPrefetchRoom(const Capability& capability, std::uint32_t index) const;
+  // ---- ahead.cc ----
+  void AssignAhead();
+  bool Leads(Session& session);
+  std::uint32_t NextAhead(const Session& session, const Run& run, std::uint32_t task) const;
+  bool FitsAhead(const Session& session, const Run& run, std::uint32_t task) const;
+  void GiveAhead(Session& session, Run& run, std::uint32_t task);
+  AttemptId AttemptAt(const Session& session, const Run& run, std::uint32_t task) const;
+  std::uint32_t Fulfil(Run& run, std::uint32_t task);
+  std::uint32_t FulfilReported(Session& session, const AttemptReport& report);
+  void Recant(Run& run, std::uint32_t task);
+  void Disappoint(Session& session, Run& run, std::uint32_t task);
+  void RecantAll(Session& session) { RecantBut(session, {}, UINT64_MAX); }
+  void RecantBut(Session& session, const absl::flat_hash_set<AttemptId>& held, std::uint64_t through);
+  bool AdoptAhead(Session& session, const Held& held);
+  void DropStub(Session& session, TaskKey key);
+  void ListAhead(Session& session, TaskKey given);
+
+  // ---- dispatch.cc ----
   void Rebalance();
   void TakeFor(const Session& idle, const std::vector<std::uint32_t>& loaded);
 
@@ -237,7 +256,9 @@ class Core {
   void NoteOrders(Session& session);
   void FlushOrders();
   void FlushSession(Session& session);
+  class AssignBatch;
   void FlushAssigns(Session& session);
+  void FlushForgotten(Session& session, std::vector<TaskKey>& keys);
   void Order_(Session& session, Message message, JournalPosition after);
   void Resend(Session& session);
   void Acknowledge(Session& session, std::uint64_t through);
@@ -281,6 +302,7 @@ class Core {
   absl::Status CheckSession(const Session& session) const;
   absl::Status CheckQueues() const;
   absl::Status CheckConnections() const;
+  absl::Status CheckAhead() const;
   absl::Status CheckBounds() const;
   // durable.cc
   absl::Status CheckSameRun(const Run& run, const Core& other, const Run& twin) const;
@@ -335,6 +357,7 @@ class Core {
   std::set<PrefetchKey> prefetch_room_;
   std::vector<std::uint32_t> touched_;  // sessions whose keys are out of date
   std::vector<std::uint32_t> with_orders_;
+  std::vector<std::uint32_t> leading_;  // sessions with a frontier
   std::uint32_t reserved_ = 0;  // workers being emptied for a suspect
   std::uint64_t waiting_ = 0;   // prefetched attempts not asked back
   bool rebalance_ = false;

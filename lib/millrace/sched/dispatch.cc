@@ -125,6 +125,7 @@ void Core::Assign(Session& session, const Turn& turn, std::uint32_t most) {
     const std::uint32_t index = run.tasks.attempt[task];
     AddHeld(session, index);
     session.to_assign.push_back(index);
+    if (session.takes_ahead && run.job->tasks.needs() > 0) ListAhead(session, {.run = run.slot, .task = task});
   }
   // That it was handed out must be known after a crash, when it may not be handed out twice.
   if (!classes_[turn.capability].key.idempotent) session.orders_after = std::max(session.orders_after, at);

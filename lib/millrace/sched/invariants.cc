@@ -32,6 +32,7 @@ absl::Status Core::CheckInvariants() const {
     }
   }
   MILLRACE_RETURN_IF_ERROR(CheckConnections());
+  MILLRACE_RETURN_IF_ERROR(CheckAhead());
   MILLRACE_RETURN_IF_ERROR(CheckBounds());
   if (waiting != waiting_) return Internal("%d attempts wait at workers, counted %d", waiting, waiting_);
   if (reserved != reserved_) return Internal("%d workers are reserved, counted %d", reserved, reserved_);
@@ -65,6 +66,44 @@ absl::Status Core::CheckConnections() const {
       return Internal("%s is not lost", name.first);
   }
   if (session_index_.size() != holders_.size()) return Internal("names and sessions disagree");
+  return absl::OkStatus();
+}
+
+// What was given ahead waits, for what the same worker has.
+absl::Status Core::CheckAhead() const {
+  std::size_t given = 0;
+  for (const auto& run : runs_) {
+    if (run == nullptr) continue;
+    given += run->ahead.size();
+    for (const auto& [task, at] : run->ahead) {
+      const Session* session = sessions_[at.session].get();
+      const auto ahead = session == nullptr ? decltype(session->ahead.end()){} : session->ahead.find(at.attempt);
+      if (session == nullptr || ahead == session->ahead.end() || ahead->second.task != TaskKey{run->slot, task}) {
+        return Internal("%s '%s' was given ahead to nobody", RunName(run->id), run->NameOf(task));
+      }
+      if (attempts_.Find(at.attempt) != kNone) return Internal("attempt %d was given ahead", at.attempt.value);
+      if (run->tasks.phase[task] != Phase::kWaiting || run->Unmet(task) == 0) {
+        return Internal("%s '%s' was given ahead of nothing", RunName(run->id), run->NameOf(task));
+      }
+      for (const Dependency need : run->NeedsOf(task)) {
+        const bool good = run->tasks.phase[need.task] == Phase::kEnded && IsGood(run->tasks.outcome[need.task]);
+        if (!good && !AttemptAt(*session, *run, need.task).valid()) {
+          return Internal("%s '%s' waits at %s for '%s', which is not there", RunName(run->id), run->NameOf(task),
+                          session->name, run->NameOf(need.task));
+        }
+      }
+    }
+  }
+  std::size_t taken = 0;
+  for (const auto& session : sessions_) {
+    if (session == nullptr) continue;
+    taken += session->ahead.size();
+    if (!session->to_assign_ahead.empty()) return Internal("%s: what is given ahead was not sent", session->name);
+    if (!session->frontier.empty() && std::count(leading_.begin(), leading_.end(), session->index) != 1) {
+      return Internal("%s: nobody looks at its frontier", session->name);
+    }
+  }
+  if (given != taken) return Internal("%d tasks are given ahead, workers have %d", given, taken);
   return absl::OkStatus();
 }
 
@@ -113,7 +152,7 @@ Footprint Core::Remembers() const {
   for (const auto& session : sessions_) {
     if (session == nullptr) continue;
     footprint.orders += session->unacked.size();
-    footprint.data += session->data.size() + session->to_forget.size();
+    footprint.data += session->data.size() + session->to_forget.size() + session->to_drop.size();
   }
   return footprint;
 }

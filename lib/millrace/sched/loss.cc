@@ -21,6 +21,7 @@ constexpr std::size_t kTasksNamed = 10;
 void Core::EndSession(Session& session, Departure departure, const std::string& why) {
   const bool before = session.Serving();
   const std::optional<Challenger> challenger = std::exchange(session.challenger, std::nullopt);
+  RecantAll(session);
   if (challenger) SetAsideFinished(session, challenger->hello);
   std::vector<std::uint32_t> held;
   std::vector<std::string> names;
@@ -68,9 +69,11 @@ void Core::EndSession(Session& session, Departure departure, const std::string& 
   }
   session.data.clear();
   session.to_assign.clear();
+  session.frontier.clear();
   session.to_cancel.clear();
   session.to_take_back.clear();
   session.to_forget.clear();
+  session.to_drop.clear();
   session.unacked.clear();
   session.serves.clear();
   if (crash) {
@@ -162,6 +165,7 @@ void Core::DropSession(std::uint32_t index) {
   }
   std::erase(touched_, index);
   std::erase(with_orders_, index);
+  std::erase(leading_, index);
   sessions_[index].reset();
   free_sessions_.push_back(index);
 }

@@ -47,6 +47,7 @@ void Core::FlushOrders() {
 void Core::FlushSession(Session& session) {
   const std::optional<Recorded> recorded = std::exchange(session.recorded, std::nullopt);
   if (session.link == Link::kLost) return;
+  FlushForgotten(session, session.to_drop);
   FlushAssigns(session);
   if (recorded && session.link == Link::kLive) SendTo(session.peer, *recorded, session.recorded_after);
   if (!session.to_cancel.empty()) {
@@ -58,78 +59,114 @@ void Core::FlushSession(Session& session) {
     session.to_take_back.clear();
   }
   if (session.to_forget.size() >= kForgetBatch || (session.held == 0 && !session.to_forget.empty())) {
-    Forget forget{.session = session.id, .number = 0, .data = {}};
-    for (const TaskKey key : session.to_forget) {
-      const Run* run = RunAt(key.run);
-      if (run == nullptr) continue;
-      forget.data.push_back({run->id, key.task});
-      if (forget.data.size() < kForgetParts) continue;
-      Order_(session, forget, 0);
-      forget.data.clear();
-    }
-    session.to_forget.clear();
-    if (!forget.data.empty()) Order_(session, std::move(forget), 0);
+    FlushForgotten(session, session.to_forget);
   }
 }
 
-void Core::FlushAssigns(Session& session) {
-  if (session.to_assign.empty()) return;
-  struct Assign message;
-  Places modules;
-  Places policies;
-  std::size_t bytes = 0;
-  JournalPosition after = 0;
-  const auto flush = [&] {
-    message.session = session.id;
-    Order_(session, std::move(message), after);
-    message = {};
-    modules.Clear();
-    policies.Clear();
-    bytes = 0;
-  };
-  for (const std::uint32_t index : session.to_assign) {
-    const Run& run = *RunAt(attempts_[index].task.run);
-    const std::uint32_t task = attempts_[index].task.task;
+void Core::FlushForgotten(Session& session, std::vector<TaskKey>& keys) {
+  Forget forget{.session = session.id, .number = 0, .data = {}};
+  for (const TaskKey key : keys) {
+    const Run* run = RunAt(key.run);
+    if (run == nullptr) continue;
+    forget.data.push_back({run->id, key.task});
+    if (forget.data.size() < kForgetParts) continue;
+    Order_(session, forget, 0);
+    forget.data.clear();
+  }
+  keys.clear();
+  if (!forget.data.empty()) Order_(session, std::move(forget), 0);
+}
+
+// The assignments of one step to one worker, as messages of bounded size with a table of modules and policies each.
+class Core::AssignBatch {
+ public:
+  AssignBatch(Core& core, Session& session) : core_(core), session_(session) {}
+
+  // Returns the number of the order that carries it.
+  std::uint64_t Add(const Run& run, std::uint32_t task, AttemptId attempt, std::uint32_t try_number) {
     const PackedTasks& job = run.job->tasks;
     const PackedTasks::Shape& shape = job.ShapeOf(task);
-    after = std::max(after, run.accepted_at);
-    for (const Dependency need : run.NeedsOf(task)) {
-      after = std::max(after, run.tasks.ended_at[need.task]);
-      const TaskKey key{.run = run.slot, .task = need.task};
-      if (!session.data.insert(key).second) continue;
-      data_holders_[key].push_back(session.index);
-      message.data.push_back(DatumOf(run, need.task));
-      bytes += SizeOf(message.data.back());
-      if (bytes > kMessageBytes || message.data.size() >= kMessageParts) flush();
-    }
+    after_ = std::max(after_, run.accepted_at);
     Assignment assignment;
-    assignment.attempt = attempts_[index].id;
+    for (const Dependency need : run.NeedsOf(task)) {
+      assignment.needs.push_back({.task = need.task, .parameter = need.parameter, .ahead = AddDatum(run, need.task)});
+    }
+    assignment.attempt = attempt;
     assignment.task = {run.id, task};
-    assignment.try_number = run.tasks.tries[task];
+    assignment.try_number = try_number;
     assignment.name = job.NameOf(task);
     bool made = false;
-    assignment.module = modules.Of(run.slot, shape.module, &made);
-    if (made) message.modules.push_back(run.ModuleOf(task));
-    assignment.policy = policies.Of(run.slot, shape.policy, &made);
+    assignment.module = modules_.Of(run.slot, shape.module, &made);
+    if (made) message_.modules.push_back(run.ModuleOf(task));
+    assignment.policy = policies_.Of(run.slot, shape.policy, &made);
     if (made) {
-      message.policies.push_back(run.PolicyOf(task));
-      Duration& timeout = message.policies.back().timeout;
-      if (timeout == Duration::zero()) timeout = config_.execution_timeout;
+      message_.policies.push_back(run.PolicyOf(task));
+      Duration& timeout = message_.policies.back().timeout;
+      if (timeout == Duration::zero()) timeout = core_.config_.execution_timeout;
     }
     assignment.cpus = run.RequirementsOf(task).cpus;
     assignment.inputs.bytes = job.SharedInputsOf(task);
     assignment.inputs.size = assignment.inputs.bytes.size();
     assignment.env = job.EnvOf(task);
-    for (const Dependency need : run.NeedsOf(task)) {
-      assignment.needs.push_back({.task = need.task, .parameter = need.parameter});
+    const std::uint64_t order = session_.orders_sent + 1;
+    bytes_ += SizeOf(assignment);
+    message_.tasks.push_back(std::move(assignment));
+    if (bytes_ > kMessageBytes || message_.tasks.size() >= kMessageParts) Flush();
+    return order;
+  }
+  void Finish() {
+    if (!message_.tasks.empty() || !message_.data.empty()) Flush();
+  }
+
+ private:
+  // What the worker needs to know of a dependency. Returns the attempt whose success it is to wait for, if it has not
+  // ended.
+  AttemptId AddDatum(const Run& run, std::uint32_t need) {
+    const bool ended = run.tasks.phase[need] == Phase::kEnded;
+    after_ = std::max(after_, run.tasks.ended_at[need]);
+    const TaskKey key{.run = run.slot, .task = need};
+    if (session_.data.insert(key).second) {
+      core_.data_holders_[key].push_back(session_.index);
+      message_.data.push_back(core_.DatumOf(run, need));
+      bytes_ += SizeOf(message_.data.back());
+      if (bytes_ > kMessageBytes || message_.data.size() >= kMessageParts) Flush();
     }
-    attempts_[index].order = session.orders_sent + 1;
-    bytes += SizeOf(assignment);
-    message.tasks.push_back(std::move(assignment));
-    if (bytes > kMessageBytes || message.tasks.size() >= kMessageParts) flush();
+    return ended ? AttemptId{} : core_.AttemptAt(session_, run, need);
+  }
+  void Flush() {
+    message_.session = session_.id;
+    core_.Order_(session_, std::move(message_), after_);
+    message_ = {};
+    modules_.Clear();
+    policies_.Clear();
+    bytes_ = 0;
+  }
+
+  Core& core_;
+  Session& session_;
+  struct Assign message_;
+  Places modules_;
+  Places policies_;
+  std::size_t bytes_ = 0;
+  JournalPosition after_ = 0;
+};
+
+void Core::FlushAssigns(Session& session) {
+  if (session.to_assign.empty() && session.to_assign_ahead.empty()) return;
+  AssignBatch batch(*this, session);
+  for (const std::uint32_t index : session.to_assign) {
+    const TaskKey key = attempts_[index].task;
+    const Run& run = *RunAt(key.run);
+    attempts_[index].order = batch.Add(run, key.task, attempts_[index].id, run.tasks.tries[key.task]);
   }
   session.to_assign.clear();
-  if (!message.tasks.empty() || !message.data.empty()) flush();
+  for (const AttemptId id : session.to_assign_ahead) {
+    Ahead& ahead = session.ahead.at(id);
+    const Run& run = *RunAt(ahead.task.run);
+    ahead.order = batch.Add(run, ahead.task.task, id, run.tasks.tries[ahead.task.task] + 1);
+  }
+  session.to_assign_ahead.clear();
+  batch.Finish();
 }
 
 // Numbers an order, keeps it, and sends it if there is somebody to send it to.

@@ -57,13 +57,18 @@ void Core::OnReport(PeerId peer, const Report& report) {
 
 // False: not, or no longer, the sender's.
 bool Core::TakeReport(Session& session, const AttemptReport& report) {
-  const std::uint32_t index = attempts_.Find(report.attempt);
+  std::uint32_t index = attempts_.Find(report.attempt);
+  if (index == kNone && !session.ahead.empty()) index = FulfilReported(session, report);
   if (index == kNone || attempts_[index].session != session.index || attempts_[index].succeeded) return false;
   const TaskKey key = attempts_[index].task;
   Run& run = *RunAt(key.run);
   if (report.kind != ReportKind::kFinished || report.outcome != Outcome::kSucceeded) CommitSuccesses();
   if (report.kind == ReportKind::kReturned) {
     const bool asked = attempts_[index].taking_back || session.draining;
+    // Perhaps for want of a result that was to come there and did not: whoever needs it next is sent it.
+    if (!asked) {
+      for (const Dependency need : run.NeedsOf(key.task)) DropStub(session, {.run = key.run, .task = need.task});
+    }
     GiveBack(run, key.task, Outcome::kNone, !asked);
     return true;
   }

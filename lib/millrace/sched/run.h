@@ -37,6 +37,12 @@ struct Waiter {
   bool owed = false;  // it came with the submission, of whose being accepted the peer has not been told yet
 };
 
+// Who was given a task ahead, and as which attempt.
+struct AheadAt {
+  std::uint32_t session = kNone;
+  AttemptId attempt;
+};
+
 struct Run {
   RunId id;
   std::uint32_t slot = kNone;
@@ -73,6 +79,7 @@ struct Run {
   std::vector<std::uint32_t> class_of;  // by shape of its tasks; kNone where none of these was open
   absl::flat_hash_map<std::uint32_t, Instant> wake;      // of tasks backing off or recalling
   absl::flat_hash_map<std::uint32_t, Digest> cache_key;  // to remember their results under
+  absl::flat_hash_map<std::uint32_t, AheadAt> ahead;     // tasks that wait for what their worker has
   std::uint64_t changed = 0;
   Instant ended = kNever;
   Instant announced{};

@@ -53,6 +53,14 @@ struct Speed {
   std::uint32_t PrefetchTarget(std::int64_t slots, std::uint32_t limit) const;
 };
 
+// A task that was given to a worker before its dependencies have ended, all of which that worker has. It becomes an
+// attempt when they have.
+struct Ahead {
+  TaskKey task;
+  std::uint64_t order = 0;  // number of the Assign that carried it; kUnsent until the step ends
+  Instant since{};
+};
+
 struct Session {
   SessionId id;
   std::uint32_t index = kNone;
@@ -66,6 +74,7 @@ struct Session {
   std::string version;
   bool local = false;
   bool draining = false;
+  bool takes_ahead = false;
   Offer offer;
 
   // ---- liveness ----
@@ -91,9 +100,11 @@ struct Session {
   std::deque<Order> unacked;
   Instant orders_sent_at{};
   std::vector<std::uint32_t> to_assign;  // attempts, in order; sent when the step ends
+  std::vector<AttemptId> to_assign_ahead;  // behind them
   std::vector<AttemptId> to_cancel;
   std::vector<AttemptId> to_take_back;
   std::vector<TaskKey> to_forget;
+  std::vector<TaskKey> to_drop;  // the same, before anything is assigned: they may be sent again
 
   // ---- reports ----
   std::uint64_t reports_through = 0;
@@ -109,6 +120,8 @@ struct Session {
   std::uint32_t held = 0;
   std::uint32_t prefetched = 0;
   std::int64_t long_cpus = 0;          // taken by what runs and is expected to take longer than kLongTask
+  absl::flat_hash_map<AttemptId, Ahead> ahead;
+  std::deque<TaskKey> frontier;  // tasks it was given whose dependants have not been looked at, to be given ahead
   std::uint32_t solo = kNone;          // the suspect that runs here alone
   std::uint32_t reserved_for = kNone;  // class of suspects for which this worker is being emptied
   Speed speed;

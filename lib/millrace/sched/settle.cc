@@ -64,6 +64,7 @@ void Core::Look(Run& run, std::uint32_t task) {
   if (tasks.Has(task, TaskFlag::kDoomed)) return EndDoomed(run, task);
   if (phase == Phase::kWaiting) return;
   if (run.Stopping() && !always) return EndCancelled(run, task);
+  if (!run.ahead.empty() && Fulfil(run, task) != kNone) return;
   if (const auto it = run.wake.find(task); it != run.wake.end()) {
     if (it->second > now_) {
       timers_.Push({.at = it->second, .kind = TimerKind::kTask, .a = run.slot, .b = task});

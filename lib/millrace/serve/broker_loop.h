@@ -106,6 +106,9 @@ class BrokerLoop {
   void CompactIfWorthIt();
   void Perform(sched::Action action);
   void SendTo(PeerId peer, Message message);
+  void SendNow(PeerId peer, Message message);
+  void SendLater(PeerId peer, Recorded recorded);
+  void SendLate();
   void SpillLargePayloads(Message& message);
   void Spill(Payload& payload);
   BrokerView View(Instant now) const;
@@ -142,6 +145,8 @@ class BrokerLoop {
   std::uint64_t malformed_ = 0;
   bool more_to_read_ = false;  // a bounded read left something: do not wait
   bool changed_ = true;        // since the last snapshot
+  std::map<PeerId, Recorded> late_;  // receipts that have not been sent
+  Instant late_until_{};
   Instant next_snapshot_{};  // not before
   Instant next_heartbeats_{};  // beats that come before are read then, all together
   std::optional<Instant> stop_deadline_;
