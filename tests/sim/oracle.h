@@ -82,9 +82,9 @@ class Oracle {
   absl::flat_hash_map<AttemptId, TaskRef> ahead_;     // those that were sent before what they need had ended
   absl::flat_hash_map<AttemptId, TaskRef> task_of_;   // of those that were executed
   absl::flat_hash_map<Incarnation, std::int32_t> worker_of_;
-  absl::flat_hash_map<TaskRef, AttemptId> newest_;    // of each task, over all lives of the broker
-  absl::flat_hash_map<AttemptId, SlotDone> done_;     // what the slots said
-  absl::flat_hash_map<AttemptId, Instant> said_;      // when
+  absl::flat_hash_map<TaskRef, AttemptId> newest_;  // of each task, over all lives of the broker
+  absl::flat_hash_map<AttemptId, SlotDone> done_;   // what the slots said
+  absl::flat_hash_map<AttemptId, Instant> said_;    // when
   absl::flat_hash_map<AttemptId, Incarnation> executed_;
   absl::flat_hash_set<AttemptId> excused_;  // died with their worker: nobody promised to keep them
   absl::flat_hash_map<TaskRef, std::uint32_t> executions_;

@@ -63,8 +63,8 @@ void Agent::State::Accept(const Assign& assign, Assignment&& task) {
   queued->came_ahead = std::any_of(task.needs.begin(), task.needs.end(), is_ahead);
   task.needs.clear();
   queued->assignment = std::move(task);
-  const bool waits = std::any_of(queued->needs.begin(), queued->needs.end(),
-                                 [](const Needed& need) { return need.ahead.valid(); });
+  const bool waits =
+      std::any_of(queued->needs.begin(), queued->needs.end(), [](const Needed& need) { return need.ahead.valid(); });
   waits ? ahead.Push(std::move(queued)) : backlog.Push(std::move(queued));
 }
 

@@ -21,7 +21,8 @@ std::size_t Weight(const AttemptReport& report) {
 
 void Outbox::Add(AttemptReport report, Instant keep_at, bool kept, TaskRef ahead_task) {
   numbers_[report.attempt] = newest() + 1;
-  reports_.push_back({.report = std::move(report), .keep_at = keep_at, .hollow = false, .kept = kept, .ahead_task = ahead_task});
+  reports_.push_back(
+      {.report = std::move(report), .keep_at = keep_at, .hollow = false, .kept = kept, .ahead_task = ahead_task});
   FindUnkept();
 }
 

@@ -125,8 +125,8 @@ struct Datum {
 struct Need {
   std::uint32_t task = 0;  // index in the same run; the datum is in this Assign or was in an earlier one
   std::int32_t parameter = -1;
-  // The dependency has not ended: this attempt of it is at the same worker, which waits for its success. The datum has no
-  // outcome, and its result is the one that the worker reports.
+  // The dependency has not ended: this attempt of it is at the same worker, which waits for its success. The datum has
+  // no outcome, and its result is the one that the worker reports.
   AttemptId ahead{};
   friend bool operator==(const Need&, const Need&) = default;
 };
@@ -383,8 +383,8 @@ struct Answer {
   std::vector<LogLine> logs;
   std::vector<std::string> lines;  // kWhy; warnings of a submission
   Payload result;                  // kResult; with the end of a run of one task, if it is small, too
-  std::uint64_t next = 0;  // where to go on: the `since` of the next query
-  bool more = false;       // rows were left off; ask again from `next`
+  std::uint64_t next = 0;          // where to go on: the `since` of the next query
+  bool more = false;               // rows were left off; ask again from `next`
   std::vector<PastRun> past_runs{};
   std::vector<PastTask> past_tasks{};
   friend bool operator==(const Answer&, const Answer&) = default;

@@ -16,7 +16,8 @@ void Core::OnSubmit(PeerId peer, Submit submit, const PreparedJob* prepared) {
   answer.request = submit.request;
   JournalPosition after = 0;
   Accept(submit, prepared, answer, after);
-  const Query end{.request = submit.request, .kind = QueryKind::kRun, .run = answer.run, .task = {}, .since = kUntilEnded};
+  const Query end{
+      .request = submit.request, .kind = QueryKind::kRun, .run = answer.run, .task = {}, .since = kUntilEnded};
   const bool watch = submit.watch && answer.code == 0;
   if (watch && AddWaiter(peer, *FindRun(answer.run), submit.request, true)) return;
   SendTo(peer, std::move(answer), after);

@@ -258,9 +258,7 @@ Instant Core::DueOf(const Timer& timer) const {
     case TimerKind::kAnnounce:
       run = RunAt(timer.a);
       return run == nullptr || run->announce_at != timer.at ? kNever : timer.at;
-    case TimerKind::kTell:
-      run = RunAt(timer.a);
-      return run == nullptr || run->tell_at != timer.at ? kNever : timer.at;
+    case TimerKind::kTell: run = RunAt(timer.a); return run == nullptr || run->tell_at != timer.at ? kNever : timer.at;
     case TimerKind::kRetire: run = RunAt(timer.a); return run == nullptr ? kNever : run->ended + config_.run_retention;
     case TimerKind::kOrphans: return orphans_.empty() ? kNever : orphans_until_;
   }

@@ -99,7 +99,7 @@ struct Session {
   JournalPosition orders_after = 0;  // never falls, so that orders leave in their order
   std::deque<Order> unacked;
   Instant orders_sent_at{};
-  std::vector<std::uint32_t> to_assign;  // attempts, in order; sent when the step ends
+  std::vector<std::uint32_t> to_assign;    // attempts, in order; sent when the step ends
   std::vector<AttemptId> to_assign_ahead;  // behind them
   std::vector<AttemptId> to_cancel;
   std::vector<AttemptId> to_take_back;
@@ -119,9 +119,9 @@ struct Session {
   std::uint32_t first_waiting = kNone;  // the oldest prefetched one
   std::uint32_t held = 0;
   std::uint32_t prefetched = 0;
-  std::int64_t long_cpus = 0;          // taken by what runs and is expected to take longer than kLongTask
+  std::int64_t long_cpus = 0;  // taken by what runs and is expected to take longer than kLongTask
   absl::flat_hash_map<AttemptId, Ahead> ahead;
-  std::deque<TaskKey> frontier;  // tasks it was given whose dependants have not been looked at, to be given ahead
+  std::deque<TaskKey> frontier;        // tasks it was given whose dependants have not been looked at, to be given ahead
   std::uint32_t solo = kNone;          // the suspect that runs here alone
   std::uint32_t reserved_for = kNone;  // class of suspects for which this worker is being emptied
   Speed speed;

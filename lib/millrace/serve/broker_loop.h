@@ -143,11 +143,11 @@ class BrokerLoop {
   sched::Actions actions_;
   net::Poller poller_;
   std::uint64_t malformed_ = 0;
-  bool more_to_read_ = false;  // a bounded read left something: do not wait
-  bool changed_ = true;        // since the last snapshot
+  bool more_to_read_ = false;        // a bounded read left something: do not wait
+  bool changed_ = true;              // since the last snapshot
   std::map<PeerId, Recorded> late_;  // receipts that have not been sent
   Instant late_until_{};
-  Instant next_snapshot_{};  // not before
+  Instant next_snapshot_{};    // not before
   Instant next_heartbeats_{};  // beats that come before are read then, all together
   std::optional<Instant> stop_deadline_;
 };

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kMaxWaiting = 1000;
 constexpr std::size_t kLookAfter = 4096;  // records
 // Between two looks while nobody asks: small runs that end one after the other are written together.
-constexpr Duration kPause = std::chrono::milliseconds(10);
+constexpr int kPauseMs = 10;
 // Of this thread alone: what others wait for goes first.
 constexpr int kNiceness = 19;
 
@@ -41,7 +41,13 @@ HistoryThread::HistoryThread(Options options, std::optional<store::BlobStore> bl
 HistoryThread::~HistoryThread() {
   if (!thread_.joinable()) return;
   jobs_.Push(Stop{});
+  urgent_.Signal();
   thread_.join();
+}
+
+void HistoryThread::Ask(PeerId peer, Query query) {
+  jobs_.Push(Question{peer, std::move(query)});
+  urgent_.Signal();
 }
 
 absl::Status HistoryThread::Open() {
@@ -111,9 +117,11 @@ void HistoryThread::Run() {
   for (bool stop = false; !stop;) {
     AwaitJobs(jobs_, next, jobs);
     if (std::all_of(jobs.begin(), jobs.end(), [](const Job& job) { return std::holds_alternative<Look>(job); })) {
-      std::this_thread::sleep_for(kPause);
+      pollfd item{urgent_.fd(), POLLIN, 0};
+      poll(&item, 1, kPauseMs);
       jobs_.DrainInto(jobs);
     }
+    urgent_.Drain();
     FollowAll();
     for (const Job& job : jobs) {
       stop |= std::holds_alternative<Stop>(job);

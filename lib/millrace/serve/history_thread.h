@@ -16,6 +16,7 @@
 #include "millrace/base/time.h"
 #include "millrace/model/message.h"
 #include "millrace/net/mailbox.h"
+#include "millrace/net/wakeup.h"
 #include "millrace/serve/store_thread.h"
 #include "millrace/store/blobs.h"
 #include "millrace/store/chronicle.h"
@@ -52,7 +53,7 @@ class HistoryThread {
   // Any thread: whether ended runs wait to be written; the journal is to hold them until then.
   bool Behind() const { return behind_; }
   // Answered by a Send among the answers, with all that was taken before.
-  void Ask(PeerId peer, Query query) { jobs_.Push(Question{peer, std::move(query)}); }
+  void Ask(PeerId peer, Query query);
 
  private:
   struct Question {
@@ -89,6 +90,7 @@ class HistoryThread {
   net::Mailbox<std::vector<Record>> records_;
   std::size_t taken_ = 0;  // records since the thread was told to look
   net::Mailbox<Job> jobs_;
+  net::Wakeup urgent_;  // a question, or the end
   std::thread thread_;
 };
 

@@ -80,6 +80,7 @@ struct WorkerSpec {
   std::uint64_t first_report = 1;
   bool local = false;
   bool draining = false;
+  bool takes_ahead = false;
 };
 
 class Rig {
@@ -160,6 +161,7 @@ class Rig {
     hello.first_report = spec.first_report;
     hello.session = worker.session;
     hello.orders_through = worker.orders_through;
+    hello.takes_ahead = spec.takes_ahead;
     hello.offer.os = "linux";
     hello.offer.cpus = spec.cpus;
     hello.offer.tags = spec.tags;
