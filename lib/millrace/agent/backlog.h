@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "millrace/agent/event.h"
 #include "millrace/model/message.h"
 
 namespace millrace::agent {
@@ -30,6 +31,8 @@ struct Queued {
   std::int64_t memory_limit = 0;  // bytes; 0 = none
   SecretNames secrets;
   std::vector<Needed> needs;
+  std::vector<Produce> produces{};
+  std::vector<Consumed> consumed{};
 };
 
 // What waits, a lane and a slot hand it to each other: it stays where it is.

@@ -2,6 +2,7 @@
 // What the broker wants: orders are taken in their order, each once, and only from the session that is ours.
 #include <utility>
 
+#include "millrace/agent/artifacts.h"
 #include "millrace/agent/state.h"
 
 namespace millrace::agent {
@@ -59,6 +60,8 @@ void Agent::State::Accept(const Assign& assign, Assignment&& task) {
     }
     queued->needs.push_back({.datum = datum->second, .parameter = need.parameter});
   }
+  queued->produces = policy.produces;
+  if (!policy.consumes.empty()) queued->consumed = ConsumedOf(policy.consumes, queued->needs);
   task.needs.clear();
   queued->assignment = std::move(task);
   backlog.Push(std::move(queued));

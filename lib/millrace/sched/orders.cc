@@ -3,6 +3,7 @@
 // again with the same numbers and content when the worker has not got them.
 #include <algorithm>
 
+#include "millrace/sched/artifact_check.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
@@ -111,6 +112,7 @@ void Core::FlushAssigns(Session& session) {
     assignment.policy = policies.Of(run.slot, shape.policy, &made);
     if (made) {
       message.policies.push_back(run.PolicyOf(task));
+      bytes += ArtifactBytes(run.PolicyOf(task));
       Duration& timeout = message.policies.back().timeout;
       if (timeout == Duration::zero()) timeout = config_.execution_timeout;
     }
