@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 
+import artifacts
 from fleet import lines, wait_for
 from samples import ONE
 
@@ -137,6 +138,7 @@ def a_fail_point_that_exists_is_tried(fleet):
     root = pathlib.Path(__file__).parents[2]
     exist = {name for file in root.glob("lib/millrace/**/*.cc")
              for name in re.findall(r'FailPoint\("([^"]+)"\)', file.read_text())}
-    ours = (AT_START, WHILE_IT_WRITES, WHILE_IT_TELLS, WHILE_IT_STORES, WHILE_IT_ADMITS, WHILE_IT_COMPACTS)
+    ours = (AT_START, WHILE_IT_WRITES, WHILE_IT_TELLS, WHILE_IT_STORES, WHILE_IT_ADMITS, WHILE_IT_COMPACTS,
+            artifacts.WHILE_IT_HANDS_OVER)
     tried = {point.split(":")[0] for points in ours for point in points}
     assert exist == tried, exist ^ tried

@@ -59,6 +59,7 @@ class Fleet:
                     if not key.startswith("MILLRACE_") and key not in ("ORCHESTRATOR_URL", "WORKER_ID", "LOG_LEVEL")}
         self.env["TMPDIR"] = str(self.temporary)
         self.env["XDG_CONFIG_HOME"] = str(self.dir / "config")
+        self.env["XDG_CACHE_HOME"] = str(self.dir / "cache")
         self.env["XDG_STATE_HOME"] = str(self.dir / "state")
         self.env["MILLRACE_DETECT_TOOLS"] = "false"  # asking every tool for its version takes a second of each core
 

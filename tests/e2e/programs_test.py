@@ -17,6 +17,7 @@ import sys
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import artifacts  # noqa: E402
 import attackers  # noqa: E402
 import chaos_command  # noqa: E402
 import crowds  # noqa: E402
@@ -39,8 +40,8 @@ import systems  # noqa: E402
 import wires  # noqa: E402
 from fleet import Fleet, Skipped  # noqa: E402
 
-THEMES = (losses, restarts, fail_points, systems, crowds, links, wires, partitions, pipelines, operation, keys,
-          attackers, secrets_kept, history, reports, simulations, forecasts, reruns, old_bugs, chaos_command)
+THEMES = (artifacts, losses, restarts, fail_points, systems, crowds, links, wires, partitions, pipelines, operation,
+          keys, attackers, secrets_kept, history, reports, simulations, forecasts, reruns, old_bugs, chaos_command)
 SIDE_BY_SIDE = 4
 TESTS = [value for theme in THEMES for name, value in vars(theme).items() if re.match(r"A\d\d_|G_|an?_", name)]
 

@@ -255,7 +255,7 @@ void World::Perform(sched::Action action) {
   } else if (const auto* recall = std::get_if<sched::Recall>(&action.body)) {
     AskCache(*recall);
   } else if (auto* remember = std::get_if<sched::Remember>(&action.body)) {
-    cache_[std::string(remember->key.view())] = std::move(remember->result);
+    cache_[std::string(remember->key.view())] = std::move(*remember);
   } else if (const auto* disconnect = std::get_if<sched::Disconnect>(&action.body)) {
     LinkOf(disconnect->peer).broker_open = false;
   } else if (const auto* note = std::get_if<sched::Note>(&action.body)) {
@@ -272,10 +272,17 @@ void World::AskCache(const sched::Recall& recall) {
   };
   mix(recall.module.name);
   mix(recall.inputs.view());
-  for (const Datum& datum : recall.data) mix(datum.result.bytes.view());
+  for (const Datum& datum : recall.data) {
+    mix(datum.result.bytes.view());
+    if (datum.artifacts) mix(datum.artifacts->digest.view());
+  }
+  mix(recall.produces.empty() ? "" : "makes");
   sched::Recalled answer{.task = recall.task, .result = {}, .key = {}};
   for (std::size_t i = 0; i < 8; ++i) answer.key.value[i] = static_cast<std::uint8_t>((hash >> (8 * i)) | 1);
-  if (const auto it = cache_.find(std::string(answer.key.view())); it != cache_.end()) answer.result = it->second;
+  if (const auto it = cache_.find(std::string(answer.key.view())); it != cache_.end()) {
+    answer.result = it->second.result;
+    answer.artifacts = it->second.artifacts;
+  }
   Duration wait = Latency(milliseconds(5));
   if (Faulty() && plan_.faults.Has(Fault::kSlowCache)) wait = Latency(seconds(8));
   time_.After(wait, kBroker, [this, life = broker_life_, answer = std::move(answer)]() mutable {

@@ -137,6 +137,7 @@ std::string Fold::On(const TaskEnded& record) {
   task->ended_by = record.attempt;
   task->attempt = {};
   task->result = record.result;
+  task->artifacts = record.artifacts;
   task->started_unix_ms = record.started_unix_ms;
   task->ended_unix_ms = record.ended_unix_ms;
   task->message = record.failure.message;

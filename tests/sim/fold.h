@@ -21,6 +21,7 @@ struct FoldedTask {
   AttemptId ended_by;  // the attempt that its outcome came from
   std::string worker;  // of the current attempt, or of the one that ended it
   Payload result;
+  std::optional<ArtifactTree> artifacts;
   std::string message;        // of its failure
   std::uint32_t crashes = 0;  // counted, as long as none was forgiven
   std::uint32_t unseen = 0;   // losses after which nobody thought that it had started

@@ -50,6 +50,23 @@ Script DrawScript(const Plan& plan, std::uint32_t pace, Dice& dice, Dice& failur
   return script;
 }
 
+// In some runs some tasks make artifacts, and some of those that need them want them.
+void AddArtifacts(JobSpec& job, Dice& dice) {
+  if (!dice.Chance(0.25)) return;
+  for (TaskSpec& task : job.tasks) {
+    Policy policy = job.policies[task.policy];
+    if (dice.Chance(0.5)) policy.produces.push_back({.name = "out", .paths = {"out"}});
+    for (const Dependency& need : task.needs) {
+      const TaskSpec& other = job.tasks[need.task];
+      if (job.policies[other.policy].produces.empty() || !dice.Chance(0.7)) continue;
+      policy.consumes.push_back({.from = other.name});
+    }
+    if (policy == job.policies[task.policy]) continue;
+    task.policy = static_cast<std::uint32_t>(job.policies.size());
+    job.policies.push_back(std::move(policy));
+  }
+}
+
 }  // namespace
 
 PlannedRun MakeRun(const Plan& plan, std::uint32_t number) {
@@ -84,6 +101,8 @@ PlannedRun MakeRun(const Plan& plan, std::uint32_t number) {
     job.tasks.push_back(std::move(task));
     run.scripts.push_back(DrawScript(plan, pace, dice, failures, poison));
   }
+  Dice artifacts(plan.seed * 67 + number + 11);
+  AddArtifacts(job, artifacts);
   return run;
 }
 

@@ -83,6 +83,8 @@ void Oracle::CheckEnded(const TaskEnded& record) {
       Wrong("I5: " + NameOf(record.task) + " succeeds without a success");
     } else if (!(done->second.result == record.result)) {
       Wrong("I5: " + NameOf(record.task) + " has a result that its attempt did not give");
+    } else if (done->second.artifacts != record.artifacts) {
+      Wrong("I5: " + NameOf(record.task) + " has artifacts that its attempt did not make");
     }
   }
   if (record.outcome == Outcome::kCached && record.attempt.valid()) Wrong("a cached outcome has an attempt");
@@ -134,7 +136,8 @@ void Oracle::CheckAssign(const struct Assign& assign, std::int32_t worker) {
   for (const Datum& datum : assign.data) {
     if (datum.outcome == Outcome::kNone && datum.result == Payload{}) continue;  // is to come
     const FoldedTask* task = durable_.Find(datum.task);
-    if (task == nullptr || task->outcome != datum.outcome || !(task->result == datum.result)) {
+    if (task == nullptr || task->outcome != datum.outcome || !(task->result == datum.result) ||
+        task->artifacts != datum.artifacts) {
       Wrong("I2: the result of " + NameOf(datum.task) + " is sent and is not durable");
     }
   }
@@ -255,6 +258,22 @@ bool Oracle::SucceededAt(std::int32_t worker, TaskRef task, const Payload& resul
     return worker_of_.at(entry.second) == worker && task_of_.at(entry.first) == task && done != done_.end() &&
            done->second.outcome == Outcome::kSucceeded && done->second.result == result;
   });
+}
+
+void Oracle::Found(const agent::Start& start) {
+  const TaskRef ref = start.execute.task;
+  const FoldedRun* run = durable_.Find(ref.run);
+  if (run == nullptr) return;  // said by Started
+  std::vector<ArtifactTree> wanted;
+  for (const Consume& consume : run->PolicyOf(ref.index).consumes) {
+    for (const Dependency need : run->job->tasks.NeedsOf(ref.index)) {
+      const FoldedTask& parent = run->tasks[need.task];
+      if (run->job->tasks.NameOf(need.task) == consume.from && parent.artifacts) wanted.push_back(*parent.artifacts);
+    }
+  }
+  bool same = wanted.size() == start.consumed.size();
+  for (std::size_t i = 0; same && i < wanted.size(); ++i) same = wanted[i] == start.consumed[i].tree;
+  if (!same) Wrong("I2: " + NameOf(ref) + " finds other artifacts than those of its dependencies");
 }
 
 void Oracle::Said(const SlotDone& done, Instant now) {

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "fold.h"
+#include "millrace/agent/event.h"
 #include "millrace/model/message.h"
 #include "millrace/model/record.h"
 #include "millrace/model/slot.h"
@@ -41,6 +42,8 @@ class Oracle {
 
   // ---- the workers ----
   void Started(std::int32_t worker, Incarnation incarnation, const SlotExecute& execute);
+  // What an attempt finds in its work directory when it starts.
+  void Found(const agent::Start& start);
   void Said(const SlotDone& done, Instant now);
   // A worker's process has ended; `killer`: by the doing of this attempt.
   void Died(const std::string& worker, Incarnation incarnation, AttemptId killer, Instant now);

@@ -92,6 +92,7 @@ class World {
     TaskRef task;
     bool in_process = false;
     bool deaf = false;
+    bool makes = false;              // artifacts
     Instant asked_to_stop = kNever;  // by its worker's clock
     std::deque<agent::Start> line;   // what was started behind it
   };
@@ -276,7 +277,7 @@ class World {
   std::vector<Batch> batches_;  // not yet on disk
   Instant disk_free_{};         // when the newest batch will be there
   Instant disk_full_until_{};
-  std::map<std::string, Payload> cache_;
+  std::map<std::string, sched::Remember> cache_;
   Duration unix_at_zero_{};
   Leases leases_;
   std::uint32_t doom_ = 0;  // it dies in so many steps, while it acts; 0 = it does not

@@ -37,6 +37,8 @@ struct Arguments {
   bool mermaid = false;
   bool dot = false;
   std::string output;      // a file; "" = standard output
+  std::string get;         // artifacts: into this folder
+  std::string artifact;    // of a task; "" = all that it has
   std::string workers;     // simulate: how many, or several such numbers
   std::int64_t slots = 0;  // of each; 0 = as many as were busy at a time
 };
@@ -60,6 +62,7 @@ absl::StatusOr<int> Tasks(Context& context);
 absl::StatusOr<int> Workers(Context& context);
 absl::StatusOr<int> Logs(Context& context);
 absl::StatusOr<int> Result(Context& context);
+absl::StatusOr<int> Artifacts(Context& context);
 absl::StatusOr<int> Why(Context& context);
 absl::StatusOr<int> Cancel(Context& context);
 absl::StatusOr<int> DrainWorker(Context& context);

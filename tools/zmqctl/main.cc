@@ -117,6 +117,15 @@ void DeclareOthers(Declaring add, Arguments& a) {
       .Option("--run", "RUN", &a.run, kRunHelp)
       .Setting("max_payload_size")
       .Example("zmqctl result publish", "what publish gave in the newest run");
+  add("artifacts", "What tasks have made, and the artifacts of one as a folder", z::Artifacts)
+      .Argument("RUN", &a.run, kRunHelp, false)
+      .Argument("TASK", &a.task, "Only those of this one", false)
+      .Option("--get", "DIR", &a.get, "Make them there, where nothing is yet")
+      .Option("--artifact", "NAME", &a.artifact, "With --get: only this artifact of the task")
+      .Setting("store")
+      .Setting("store_limit")
+      .Example("zmqctl artifacts 1.2", "all of that run: paths, sizes, digests")
+      .Example("zmqctl artifacts 1.2 build --get out", "those of build, as a folder");
   add("why", "Why a task is where it is, a reason a line", z::Why)
       .Argument("TASK", &a.task, "By name")
       .Option("--run", "RUN", &a.run, kRunHelp)

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "millrace/agent/event.h"
 #include "millrace/model/message.h"
 
 namespace millrace::agent {
@@ -31,6 +32,8 @@ struct Queued {
   std::int64_t memory_limit = 0;  // bytes; 0 = none
   SecretNames secrets;
   std::vector<Needed> needs;
+  std::vector<Produce> produces{};
+  std::vector<Consumed> consumed{};
   bool came_ahead = false;  // it was assigned before what it needs had ended
   Held AsHeld(HeldState state) const {
     return {.attempt = assignment.attempt, .state = state, .task = came_ahead ? assignment.task : TaskRef{}};

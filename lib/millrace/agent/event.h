@@ -96,14 +96,23 @@ struct Send {  // on the control channel
 struct Publish {  // on the heartbeat channel
   Message message;
 };
+// Artifacts of a dependency that are to be in the work directory.
+struct Consumed {
+  std::string task{};
+  ArtifactTree tree{};
+  std::string artifact{};  // "" = all
+  std::string into{};      // "" = where they were made
+};
 // Run this in the slot (isolation kProcess: in its host, started if need be; kInProcess: on its thread). An in-process
 // one may come while another runs there, and is to run behind it; each is answered by one SlotDone, in their order.
 struct Start {
   std::uint32_t slot = 0;
   bool in_process = false;
   SlotExecute execute;
-  std::int64_t memory_limit = 0;  // bytes for its whole process tree; 0 = none
-  SecretNames secrets;            // to be looked up; the brain never knows a value
+  std::int64_t memory_limit = 0;     // bytes for its whole process tree; 0 = none
+  SecretNames secrets;               // to be looked up; the brain never knows a value
+  std::vector<Produce> produces{};   // what is collected in the work directory once it has succeeded
+  std::vector<Consumed> consumed{};  // what is to be there before it starts
 };
 // Do not begin this one, which was started behind another in the slot. If it has not begun, a SlotDone says so,
 // before anything is heard of those behind it.

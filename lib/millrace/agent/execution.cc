@@ -12,7 +12,8 @@ namespace {
 bool Fetches(const Payload& payload) { return payload.digest.has_value() && payload.bytes.empty(); }
 
 bool Fetches(const Queued& queued) {
-  return Fetches(queued.assignment.inputs) ||
+  // Artifacts come and go in the same way: such an attempt has its slot for itself.
+  return !queued.produces.empty() || !queued.consumed.empty() || Fetches(queued.assignment.inputs) ||
          std::any_of(queued.needs.begin(), queued.needs.end(),
                      [](const Needed& need) { return Fetches(need.datum->result) || Fetches(need.datum->inputs); });
 }
@@ -64,6 +65,8 @@ Start Agent::State::StartOf(std::uint32_t index, const Queued& queued) const {
   start.in_process = queued.in_process;
   start.memory_limit = queued.memory_limit;
   start.secrets = queued.secrets;
+  start.produces = queued.produces;
+  start.consumed = queued.consumed;
   SlotExecute& execute = start.execute;
   execute.attempt = task.attempt;
   execute.task = task.task;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "millrace/agent/artifacts.h"
 #include "millrace/agent/state.h"
 
 namespace millrace::agent {
@@ -60,6 +61,8 @@ void Agent::State::Accept(const Assign& assign, Assignment&& task) {
     return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kFailed,
                            "the result of a task that it depends on did not come to this worker", true);
   }
+  queued->produces = policy.produces;
+  if (!policy.consumes.empty()) queued->consumed = ConsumedOf(policy.consumes, queued->needs);
   queued->came_ahead = std::any_of(task.needs.begin(), task.needs.end(), is_ahead);
   task.needs.clear();
   queued->assignment = std::move(task);

@@ -43,7 +43,7 @@ void TakeDone(SlotDone& done, AttemptReport& report) {
   report.failure = std::move(done.failure);
   report.outcome = done.outcome;
   switch (done.outcome) {
-    case Outcome::kSucceeded:
+    case Outcome::kSucceeded: report.artifacts = done.artifacts; [[fallthrough]];
     case Outcome::kSkipped: report.result = std::move(done.result); break;
     case Outcome::kFailed:
     case Outcome::kCancelled: break;

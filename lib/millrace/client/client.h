@@ -65,6 +65,9 @@ class Client {
   // The unpacked `result` of an answer, fetched if need be. `whose`: for messages.
   absl::StatusOr<Bytes> Unpack(const Answer& answer, const std::string& whose, std::uint64_t max_size);
 
+  // What has this digest, from the bulk plane.
+  absl::StatusOr<Bytes> Blob(const Digest& digest, std::uint64_t size) { return blobs_.Fetch(digest, size); }
+
   // Called with the run and those of its tasks that have changed since the last call. An empty one asks for no rows of
   // tasks, which cost a large run more than its execution.
   using OnChange = std::function<void(const RunView&, std::span<const TaskView>)>;

@@ -136,6 +136,8 @@ absl::StatusOr<serve::WorkerOptions> WorkerOptionsOf(const Options& options, con
   brain.broker_lost_timeout = options.broker_lost_timeout;
   brain.kill_grace = options.kill_grace;
   brain.drain_timeout = options.drain_timeout;
+  worker.store = {.folder = std::filesystem::absolute(options.store, error),  // "" stays so
+                  .limit_bytes = static_cast<std::uint64_t>(options.store_limit)};
   worker.registry = &registry;
   worker.host_args = {kModuleHostWord};
   worker.in_process = options.in_process;

@@ -119,6 +119,8 @@ class Resolution {
     const std::string place = dir.empty() ? ".millrace" : dir + "/millrace";
     if (options.data_dir.empty()) options.data_dir = place;
     if (options.state_dir.empty()) options.state_dir = place;
+    const std::string cache = UserDir("XDG_CACHE_HOME", "/.cache");
+    if (options.store.empty()) options.store = cache.empty() ? place + "/store" : cache + "/millrace/store";
   }
 
   // What is wrong only in combination.

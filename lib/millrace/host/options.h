@@ -69,6 +69,8 @@ struct Options {
 
   // Running.
   std::string work_dir = ".";
+  std::string store{};                                // of files by content; "" = $XDG_CACHE_HOME/millrace/store
+  std::int64_t store_limit = std::int64_t{20} << 30;  // bytes
   bool prefer_local_execution = false;
   bool in_process = false;
   std::string secrets_dir{};                          // where their values are: exec/secret_source.h

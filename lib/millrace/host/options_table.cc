@@ -179,6 +179,11 @@ void AddWorker(std::vector<OptionRow>& rows) {
 
 void AddRunning(std::vector<OptionRow>& rows) {
   rows.push_back(Text("work_dir", &Options::work_dir, "DIR", "where tasks run; shared between workers"));
+  rows.push_back(ByDefault(Text("store", &Options::store, "DIR",
+                                "where files of artifacts are kept by content; workers of a machine may share it"),
+                           "$XDG_CACHE_HOME/millrace/store"));
+  rows.push_back(Size("store_limit", &Options::store_limit, 1 << 20, std::int64_t{1} << 50,
+                      "of that folder; what was used longest ago goes first"));
   rows.push_back(Flags(Switch("prefer_local_execution", &Options::prefer_local_execution,
                               "the orchestrator's own slots come first where nothing else decides"),
                        "--prefer-local,--prefer-local-execution,!--no-prefer-local"));

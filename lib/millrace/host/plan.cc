@@ -49,7 +49,9 @@ std::vector<std::optional<Payload>> LookAhead(const JobSpec& job, const Options&
   };
   for (const std::uint32_t index : TopologicalOrder(job)) {
     const TaskSpec& task = job.tasks[index];
-    if (!job.policies[task.policy].cached) continue;
+    const Policy& policy = job.policies[task.policy];
+    // With artifacts, the key is made of theirs as well, which nobody knows yet.
+    if (!policy.cached || !policy.produces.empty() || !policy.consumes.empty()) continue;
     std::vector<Datum> data;
     for (const Dependency& need : task.needs) {
       if (!found[need.task]) break;
@@ -61,7 +63,7 @@ std::vector<std::optional<Payload>> LookAhead(const JobSpec& job, const Options&
       datum.result = *found[need.task];
     }
     if (data.size() != task.needs.size()) continue;
-    const auto env = CacheEnvironment(task.env, job.policies[task.policy].secrets);
+    const auto env = CacheEnvironment(task.env, policy.secrets);
     auto hit = cache->Look(store::CacheKey(job.modules[task.module], inputs_of(index).view(), env, data));
     if (hit.ok()) found[index] = *std::move(hit);
   }

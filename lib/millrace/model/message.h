@@ -19,6 +19,7 @@
 #include "millrace/base/digest.h"
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
+#include "millrace/model/artifact.h"
 #include "millrace/model/history.h"
 #include "millrace/model/job.h"
 #include "millrace/model/offer.h"
@@ -119,6 +120,7 @@ struct Datum {
   Payload result;
   Failure failure;  // of an ignored or optional dependency
   Payload inputs;   // of that task: FromAll<M> hands the module's own fields to its dependants
+  std::optional<ArtifactTree> artifacts{};
   friend bool operator==(const Datum&, const Datum&) = default;
 };
 
@@ -205,6 +207,7 @@ struct AttemptReport {
   Payload result;
   Failure failure;
   Duration execution{};
+  std::optional<ArtifactTree> artifacts{};  // of a success: all of it is where the broker can give it to others
   friend bool operator==(const AttemptReport&, const AttemptReport&) = default;
 };
 

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "millrace/base/secrets.h"
 #include "millrace/base/time.h"
+#include "millrace/model/artifact.h"
 
 namespace millrace {
 
@@ -40,9 +42,11 @@ struct Policy {
   std::int32_t priority = 0;                          // higher first
   Duration backoff = std::chrono::milliseconds(500);  // before the first retry; doubles each time, with jitter
   Duration backoff_limit = std::chrono::seconds(30);
-  std::int64_t memory_limit = 0;  // bytes that an attempt and all its processes may take together; 0 = no limit
-  SecretNames secrets{};          // what its commands find in their environment, and Context::Secret gives
-  Duration expected{};            // what an attempt usually takes, for the order of work; 0 = not known
+  std::int64_t memory_limit = 0;    // bytes that an attempt and all its processes may take together; 0 = no limit
+  SecretNames secrets{};            // what its commands find in their environment, and Context::Secret gives
+  Duration expected{};              // what an attempt usually takes, for the order of work; 0 = not known
+  std::vector<Produce> produces{};  // artifacts; see also `consumes`
+  std::vector<Consume> consumes{};
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -15,6 +16,7 @@
 
 #include "millrace/base/ids.h"
 #include "millrace/base/shared.h"
+#include "millrace/model/artifact.h"
 #include "millrace/model/outcome.h"
 #include "millrace/model/packed_job.h"
 #include "millrace/model/view.h"
@@ -66,6 +68,7 @@ struct TaskEnded {
   Duration execution{};
   std::int64_t started_unix_ms = 0;  // of the latest attempt
   std::int64_t ended_unix_ms = 0;
+  std::optional<ArtifactTree> artifacts{};
   friend bool operator==(const TaskEnded&, const TaskEnded&) = default;
 };
 

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
+#include "millrace/model/artifact.h"
 #include "millrace/model/outcome.h"
 
 namespace millrace {
@@ -67,7 +69,8 @@ struct SlotDone {
   Payload result;
   Failure failure;
   Duration execution{};
-  bool started = true;  // false: it was withdrawn in time; the rest says nothing
+  bool started = true;                      // false: it was withdrawn in time; the rest says nothing
+  std::optional<ArtifactTree> artifacts{};  // never from the host: the worker has collected them
   friend bool operator==(const SlotDone&, const SlotDone&) = default;
 };
 

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "millrace/base/ids.h"
 #include "millrace/base/time.h"
+#include "millrace/model/artifact.h"
 #include "millrace/model/offer.h"
 #include "millrace/model/outcome.h"
 
@@ -45,6 +47,7 @@ struct TaskView {
   std::string reason;         // why it waits, was skipped or cancelled; "" when there is nothing to say
   Failure failure;            // when it failed
   std::uint64_t changed = 0;  // the run's event number at its last change
+  std::optional<ArtifactTree> artifacts{};
   friend bool operator==(const TaskView&, const TaskView&) = default;
 };
 

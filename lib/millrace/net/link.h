@@ -56,6 +56,8 @@ class BlobAccess {
   virtual absl::Status Store(const Digest& digest, const Bytes& bytes) = 0;
   // True when payloads need not leave the message whatever their size, because no wire carries it.
   virtual bool stays_inline() const { return false; }
+  // False when what this worker makes need not go anywhere: it is the only one, and keeps it itself.
+  virtual bool keeps_artifacts() const { return true; }
   // The broker has told where its planes are.
   virtual void OnPlanes(const Planes&) {}
 };

@@ -105,6 +105,8 @@ void MakeRunnable(JobSpec& job) {
   for (Policy& policy : job.policies) {
     policy.secrets.clear();
     policy.memory_limit = 0;
+    policy.produces.clear();
+    policy.consumes.clear();
   }
   for (TaskSpec& task : job.tasks) task.module = 0;
 }

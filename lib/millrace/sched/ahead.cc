@@ -70,6 +70,7 @@ bool Core::FitsAhead(const Session& session, const Run& run, std::uint32_t task)
   const Policy& policy = run.PolicyOf(task);
   const std::uint32_t index = run.ClassOf(task);
   if (policy.always_run || (policy.cached && run.job->use_cache) || policy.expected > kLongTask) return false;
+  if (!policy.consumes.empty()) return false;  // files come by way of the broker
   if (index == kNone || !session.Serves(index) || !classes_[index].key.idempotent) return false;
   const Room& need = classes_[index].need;
   if (need.cpus > 1 || need.memory > 0 || !need.resources.empty()) return false;

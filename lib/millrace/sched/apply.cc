@@ -159,6 +159,7 @@ void Core::ApplyRecord(const TaskEnded& record) {
   const bool ignored = failure && policy.ignore_failure;
   run->tasks.Set(task, TaskFlag::kIgnored, ignored);
   if (record.result.size > 0 || !record.result.bytes.empty()) run->results[task] = record.result;
+  if (record.artifacts) run->artifacts[task] = *record.artifacts;
   if (failure || !record.reason.empty()) {
     Story& story = run->stories[task];
     story.failure = record.failure;

@@ -50,6 +50,7 @@ absl::Status Core::CheckSameRun(const Run& run, const Core& other, const Run& tw
   if (run.cancel_reason != twin.cancel_reason) return Internal("it was cancelled for another reason");
   if (HasEnded(run.state) && !SameTime(run.elapsed, twin.elapsed)) return Internal("it took another time");
   if (run.results != twin.results) return Internal("its results differ");
+  if (run.artifacts != twin.artifacts) return Internal("its artifacts differ");
   for (std::uint32_t task = 0; task < run.tasks.size(); ++task) {
     const absl::Status status = CheckSameTask(run, other, twin, task);
     if (!status.ok()) return Annotate(status, run.NameOf(task));

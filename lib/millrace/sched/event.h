@@ -76,7 +76,8 @@ struct PeerGone {
 struct Recalled {
   TaskRef task;
   std::optional<Payload> result;
-  Digest key;  // comes back in Remember
+  Digest key;                               // comes back in Remember
+  std::optional<ArtifactTree> artifacts{};  // all of which can be had
 };
 // Time has passed: NextWake() was reached, or the shell felt like it.
 struct Tick {};
@@ -104,11 +105,14 @@ struct Recall {
   Bytes inputs;
   std::map<std::string, std::string> env;  // CacheEnvironment
   std::vector<Datum> data;                 // dependencies' results, in the order of the task's needs
+  std::vector<Produce> produces{};
+  std::vector<Consume> consumes{};
 };
 struct Remember {
   Digest key;
   std::string task;
   Payload result;
+  std::optional<ArtifactTree> artifacts{};
 };
 // Nobody needs this connection any more: forget the peer.
 struct Disconnect {

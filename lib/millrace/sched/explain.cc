@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_join.h"
+#include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/sched/core.h"
 
@@ -78,6 +79,10 @@ absl::StatusOr<std::vector<std::string>> Core::Explain(RunId id, std::string_vie
   if (story != nullptr && !story->reason.empty()) add(story->reason);
   if (run.Stopping() && run.tasks.phase[*found] != Phase::kEnded) {
     add(absl::StrFormat("the run is winding down: %s", StopReason(run)));
+  }
+  if (const auto it = run.artifacts.find(*found); it != run.artifacts.end()) {
+    add(absl::StrFormat("its artifacts are %d files of %s together, tree %s", it->second.files,
+                        FormatSize(static_cast<std::int64_t>(it->second.bytes)), it->second.digest.Hex()));
   }
   if (lines.empty()) add("nothing holds it back");
   return lines;

@@ -6,6 +6,7 @@
 #include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/base/text.h"
+#include "millrace/sched/artifact_check.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/job_graph.h"
 #include "millrace/sched/match.h"
@@ -82,6 +83,7 @@ absl::Status CheckPolicy(const Policy& policy) {
   if (policy.memory_limit != 0 && policy.isolation == Isolation::kInProcess) {
     return InvalidArgument("a memory_limit cannot hold with isolation in-process: there is no process to measure");
   }
+  MILLRACE_RETURN_IF_ERROR(CheckArtifacts(policy));
   return CheckSecrets(policy.secrets);
 }
 
@@ -196,6 +198,7 @@ absl::Status CheckJob(const PackedJob& job, std::uint64_t max_payload) {
   for (const Policy& policy : job.policies) MILLRACE_RETURN_IF_ERROR(CheckPolicy(policy));
   for (std::uint32_t i = 0; i < job.tasks.size(); ++i) MILLRACE_RETURN_IF_ERROR(CheckTask(job, i, max_payload));
   for (const PackedTasks::Shape& shape : job.tasks.shapes()) MILLRACE_RETURN_IF_ERROR(CheckShape(job, shape));
+  MILLRACE_RETURN_IF_ERROR(CheckConsumed(job));
   return CheckNames(job.tasks);
 }
 

@@ -3,6 +3,7 @@
 // again with the same numbers and content when the worker has not got them.
 #include <algorithm>
 
+#include "millrace/sched/artifact_check.h"
 #include "millrace/sched/bounds.h"
 #include "millrace/sched/core.h"
 
@@ -101,6 +102,7 @@ class Core::AssignBatch {
     assignment.policy = policies_.Of(run.slot, shape.policy, &made);
     if (made) {
       message_.policies.push_back(run.PolicyOf(task));
+      bytes_ += ArtifactBytes(run.PolicyOf(task));
       Duration& timeout = message_.policies.back().timeout;
       if (timeout == Duration::zero()) timeout = core_.config_.execution_timeout;
     }

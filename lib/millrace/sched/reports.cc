@@ -93,6 +93,7 @@ void Core::TakeFinished(Session& session, Run& run, std::uint32_t task, const At
   }
   switch (report.outcome) {
     case Outcome::kSucceeded:
+      if (!report.artifacts && !run.PolicyOf(task).produces.empty()) break;
       if (report.result.size <= config_.max_payload && report.result.bytes.size() <= config_.max_payload) {
         return TakeSuccess(run, task, report);
       }
@@ -127,7 +128,8 @@ void Core::TakeFinished(Session& session, Run& run, std::uint32_t task, const At
 // Nearly every report tells of nothing but successes: those of one run become one record. What has no room in a row is
 // one of its own.
 void Core::TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report) {
-  const bool plain = !report.result.digest && report.result.bytes.size() <= report.result.size;
+  const bool makes = report.artifacts.has_value() && !run.PolicyOf(task).produces.empty();
+  const bool plain = !makes && !report.result.digest && report.result.bytes.size() <= report.result.size;
   if (!plain || successes_.run != run.id) CommitSuccesses();
   if (plain) {
     successes_.run = run.id;
@@ -147,14 +149,17 @@ void Core::TakeSuccess(Run& run, std::uint32_t task, const AttemptReport& report
                      .result = report.result,
                      .failure = {},
                      .reason = {},
-                     .execution = report.execution});
+                     .execution = report.execution,
+                     .artifacts = makes ? report.artifacts : std::nullopt});
   }
   const auto it = run.cache_key.find(task);
   if (it == run.cache_key.end()) return;
   CommitSuccesses();
-  actions_->push_back(
-      {.after = position_,
-       .body = Remember{.key = it->second, .task = std::string(run.NameOf(task)), .result = report.result}});
+  actions_->push_back({.after = position_,
+                       .body = Remember{.key = it->second,
+                                        .task = std::string(run.NameOf(task)),
+                                        .result = report.result,
+                                        .artifacts = makes ? report.artifacts : std::nullopt}});
   run.cache_key.erase(it);
 }
 
@@ -168,7 +173,12 @@ void Core::TakeFailure(Session& session, Run& run, std::uint32_t task, const Att
   Outcome outcome = report.outcome;
   Failure failure = report.failure;
   Bound(failure);
-  if (outcome == Outcome::kSucceeded) {
+  if (outcome == Outcome::kSucceeded && !report.artifacts && !run.PolicyOf(task).produces.empty()) {
+    failure.message = absl::StrFormat(
+        "worker %s handed over none of the artifacts that the task produces: it is of an older Millrace", session.name);
+    failure.transient = false;
+    outcome = Outcome::kFailed;
+  } else if (outcome == Outcome::kSucceeded) {
     failure.message =
         absl::StrFormat("the result has %d bytes; max_payload_size is %d",
                         std::max<std::uint64_t>(report.result.size, report.result.bytes.size()), config_.max_payload);

@@ -65,6 +65,7 @@ struct Run {
   Duration elapsed{};             // until it ended
   absl::flat_hash_map<std::uint32_t, Story> stories;
   absl::flat_hash_map<std::uint32_t, Payload> results;
+  absl::flat_hash_map<std::uint32_t, ArtifactTree> artifacts;  // of tasks that have made some
 
   // ---- can be found out again ----
   std::array<std::uint32_t, kPhases> by_phase{};

@@ -111,7 +111,9 @@ void Core::AskCache(Run& run, std::uint32_t task) {
                 .module = run.ModuleOf(task),
                 .inputs = run.job->tasks.SharedInputsOf(task),
                 .env = CacheEnvironment(run.job->tasks.EnvOf(task), run.PolicyOf(task).secrets),
-                .data = {}};
+                .data = {},
+                .produces = run.PolicyOf(task).produces,
+                .consumes = run.PolicyOf(task).consumes};
   for (const Dependency need : run.NeedsOf(task)) recall.data.push_back(DatumOf(run, need.task));
   actions_->push_back({.after = 0, .body = std::move(recall)});
 }
@@ -123,17 +125,19 @@ void Core::OnRecalled(const Recalled& event) {
   const Phase phase = run->tasks.phase[task];
   if (phase == Phase::kEnded) return;
   // A late hit still saves the work of a task that has not been handed out.
-  if (event.result && (phase == Phase::kRecalling || phase == Phase::kQueued)) {
+  const bool whole = event.result && (event.artifacts || run->PolicyOf(task).produces.empty());
+  if (whole && (phase == Phase::kRecalling || phase == Phase::kQueued)) {
     Commit(TaskEnded{.task = {run->id, task},
                      .attempt = {},
                      .outcome = Outcome::kCached,
                      .result = *event.result,
                      .failure = {},
                      .reason = {},
-                     .execution = {}});
+                     .execution = {},
+                     .artifacts = event.artifacts});
     return;
   }
-  if (!event.result && !event.key.empty()) run->cache_key[task] = event.key;
+  if (!whole && !event.key.empty()) run->cache_key[task] = event.key;
   if (phase != Phase::kRecalling) return;
   SetPhase(*run, task, Phase::kPending);
   ListPending(*run, task);
@@ -148,6 +152,7 @@ Datum Core::DatumOf(const Run& run, std::uint32_t task) const {
   datum.inputs.bytes = run.job->tasks.SharedInputsOf(task);
   datum.inputs.size = datum.inputs.bytes.size();
   if (const auto it = run.results.find(task); it != run.results.end()) datum.result = it->second;
+  if (const auto it = run.artifacts.find(task); it != run.artifacts.end()) datum.artifacts = it->second;
   if (const Story* story = run.StoryOf(task); story != nullptr && !IsGood(datum.outcome)) {
     datum.failure = story->failure;
     if (datum.failure.message.empty()) datum.failure.message = story->reason;

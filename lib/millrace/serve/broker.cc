@@ -154,7 +154,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(net::SocketContext* contex
     MILLRACE_ASSIGN_OR_RETURN(state->blobs, store::BlobStore::Open(options.data_dir / "blobs"));
     parts.blobs = state->blobs;
   }
-  state->local_blobs = std::make_unique<LocalBlobs>(state->blobs);
+  state->local_blobs = std::make_unique<LocalBlobs>(state->blobs, options.network.has_value());
   if (options.network) {
     if (options.data_dir.empty()) return InvalidArgument("a broker with a network needs --data-dir");
     MILLRACE_ASSIGN_OR_RETURN(state->lock, exec::LockFile::Acquire(options.data_dir / "lock"));

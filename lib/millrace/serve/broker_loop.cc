@@ -8,6 +8,7 @@
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
 #include "millrace/net/topics.h"
+#include "millrace/serve/artifact_blobs.h"
 #include "millrace/serve/clock.h"
 #include "millrace/wire/frame.h"
 
@@ -52,6 +53,7 @@ absl::Status BrokerLoop::Restore(store::Journal journal, Durability durability, 
   MILLRACE_RETURN_IF_ERROR(journal.Replay([&](JournalPosition, Record record) {
     const auto* ended = std::get_if<TaskEnded>(&record);
     if (ended != nullptr && ended->result.digest) named.insert(*ended->result.digest);
+    if (ended != nullptr && ended->artifacts && parts_.blobs) NameArtifacts(*parts_.blobs, *ended->artifacts, named);
     brain_.Apply(record);
     if (history_) history_->Replayed(std::move(record));
     return absl::OkStatus();

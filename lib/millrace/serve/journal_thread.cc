@@ -6,6 +6,7 @@
 #include "millrace/base/fail_point.h"
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
+#include "millrace/serve/artifact_blobs.h"
 #include "millrace/serve/clock.h"
 #include "millrace/serve/disk_thread.h"
 
@@ -78,7 +79,9 @@ absl::Status JournalThread::SyncBlobs() {
   for (const Batch& batch : waiting_) {
     for (const Record& record : batch) {
       const auto* ended = std::get_if<TaskEnded>(&record);
-      if (ended == nullptr || !ended->result.digest) continue;
+      if (ended == nullptr) continue;
+      if (ended->artifacts) MILLRACE_RETURN_IF_ERROR(SyncFilesOf(*ended));
+      if (!ended->result.digest) continue;
       const absl::Status synced = blobs_->Sync(*ended->result.digest);
       if (synced.code() == absl::StatusCode::kNotFound) {
         log::Warning("a result of run %s is not in the blob store: %s", RunName(ended->task.run), TextOf(synced));
@@ -87,6 +90,15 @@ absl::Status JournalThread::SyncBlobs() {
       }
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status JournalThread::SyncFilesOf(const TaskEnded& ended) {
+  const auto digests = BlobsOf(*blobs_, *ended.artifacts);
+  const absl::Status synced = digests.ok() ? SyncAll(*blobs_, *digests) : digests.status();
+  // Of a disk that cannot be written another error comes, and that is waited for.
+  if (digests.ok() && synced.code() != absl::StatusCode::kNotFound) return synced;
+  log::Warning("artifacts of run %s are not in the blob store: %s", RunName(ended.task.run), TextOf(synced));
   return absl::OkStatus();
 }
 

@@ -53,6 +53,7 @@ class JournalThread {
   void DoCompact(const std::set<RunId>& keep);
   absl::Status Write();
   absl::Status SyncBlobs();
+  absl::Status SyncFilesOf(const TaskEnded& ended);
   void Settle(const absl::Status& status);
   void Tell();
 

@@ -13,7 +13,8 @@ namespace millrace::serve {
 
 class LocalBlobs final : public net::BlobAccess {
  public:
-  explicit LocalBlobs(std::optional<store::BlobStore> blobs) : blobs_(std::move(blobs)) {}
+  // `networked`: others may want what is stored here.
+  LocalBlobs(std::optional<store::BlobStore> blobs, bool networked) : blobs_(std::move(blobs)), networked_(networked) {}
 
   absl::StatusOr<Bytes> Fetch(const Digest& digest, std::uint64_t) override {
     if (!blobs_) return NotFound("no blob %s: this run keeps nothing on disk", digest.Hex());
@@ -23,9 +24,11 @@ class LocalBlobs final : public net::BlobAccess {
     return blobs_ ? blobs_->Put(digest, bytes.view()) : absl::OkStatus();
   }
   bool stays_inline() const override { return true; }
+  bool keeps_artifacts() const override { return networked_; }
 
  private:
   std::optional<store::BlobStore> blobs_;
+  bool networked_;
 };
 
 }  // namespace millrace::serve

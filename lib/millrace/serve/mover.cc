@@ -19,7 +19,8 @@ bool IsElsewhere(const Payload& payload) { return payload.digest.has_value() && 
 
 }  // namespace
 
-Mover::Mover(net::BlobAccess& blobs) : blobs_(blobs), thread_([this] { Run(); }) {}
+Mover::Mover(net::BlobAccess& blobs, ArtifactStore store)
+    : blobs_(blobs), courier_(std::move(store), blobs, stopping_), thread_([this] { Run(); }) {}
 
 Mover::~Mover() {
   stopping_ = true;
@@ -28,7 +29,7 @@ Mover::~Mover() {
 }
 
 bool Mover::NeedsFetching(const agent::Start& start) {
-  return IsElsewhere(start.execute.inputs) ||
+  return !start.consumed.empty() || IsElsewhere(start.execute.inputs) ||
          std::any_of(start.execute.needs.begin(), start.execute.needs.end(),
                      [](const SlotDependency& need) { return IsElsewhere(need.result) || IsElsewhere(need.inputs); });
 }
@@ -49,8 +50,8 @@ void Mover::Run() {
       if (stopping_) return;
       if (auto* start = std::get_if<agent::Start>(&job)) {
         Do(std::move(*start));
-      } else if (auto* said = std::get_if<agent::SlotSaid>(&job)) {
-        Do(std::move(*said));
+      } else if (auto* store = std::get_if<ToStore>(&job)) {
+        Do(std::move(*store));
       }
     }
   }
@@ -63,7 +64,13 @@ void Mover::Do(agent::Start start) {
     if (status.ok()) status = Fetch(need.result, "the result of " + need.name);
     if (status.ok()) status = Fetch(need.inputs, "the inputs of " + need.name);
   }
-  done_.Push(Fetched{std::move(start), std::move(status)});
+  bool plain = false;
+  if (status.ok() && !start.consumed.empty()) {
+    status = courier_.Bring(start.consumed, execute.work_dir);
+    plain =
+        status.code() == absl::StatusCode::kFailedPrecondition || status.code() == absl::StatusCode::kInvalidArgument;
+  }
+  done_.Push(Fetched{std::move(start), std::move(status), plain});
 }
 
 // Makes the payload inline, wherever it is.
@@ -76,9 +83,14 @@ absl::Status Mover::Fetch(Payload& payload, const std::string& what) {
   return absl::OkStatus();
 }
 
-void Mover::Do(agent::SlotSaid said) {
-  auto& done = std::get<SlotDone>(said.message);
-  const Digest digest = Sha256(done.result.bytes.view());
+void Mover::Do(ToStore job) {
+  auto& done = std::get<SlotDone>(job.said.message);
+  if (!blobs_.stays_inline() && NeedsStoring(job.said)) StoreResult(done);
+  if (done.outcome == Outcome::kSucceeded && !job.making.produces.empty()) StoreArtifacts(done, job.making);
+  done_.Push(std::move(job.said));
+}
+
+absl::Status Mover::Store(const Digest& digest, const Bytes& bytes) {
   absl::Status status;
   int pause_ms = kFirstPauseMs;
   for (int tried = 0; tried < kTries && !stopping_; ++tried) {
@@ -86,11 +98,16 @@ void Mover::Do(agent::SlotSaid said) {
       poll(nullptr, 0, pause_ms);
       pause_ms *= 2;
     }
-    status = blobs_.Store(digest, done.result.bytes);
+    status = blobs_.Store(digest, bytes);
     if (status.ok()) break;
-    log::Warning("storing a result of %d bytes (try %d of %d): %s", done.result.bytes.size(), tried + 1, kTries,
-                 TextOf(status));
+    log::Warning("storing %d bytes (try %d of %d): %s", bytes.size(), tried + 1, kTries, TextOf(status));
   }
+  return status;
+}
+
+void Mover::StoreResult(SlotDone& done) {
+  const Digest digest = Sha256(done.result.bytes.view());
+  const absl::Status status = Store(digest, done.result.bytes);
   if (status.ok()) {
     done.result.size = done.result.bytes.size();
     done.result.digest = digest;
@@ -103,7 +120,22 @@ void Mover::Do(agent::SlotSaid said) {
     done.outcome = Outcome::kFailed;
     done.result = {};
   }
-  done_.Push(std::move(said));
+}
+
+void Mover::StoreArtifacts(SlotDone& done, const Making& making) {
+  const auto made =
+      courier_.HandOver(making, [this](const Digest& digest, const Bytes& bytes) { return Store(digest, bytes); });
+  if (made.ok()) {
+    done.artifacts = *made;
+    return;
+  }
+  const absl::StatusCode code = made.status().code();
+  done.failure = {};
+  done.failure.message = TextOf(made.status());
+  done.failure.transient = code != absl::StatusCode::kNotFound && code != absl::StatusCode::kFailedPrecondition &&
+                           code != absl::StatusCode::kInvalidArgument;
+  done.outcome = Outcome::kFailed;
+  done.result = {};
 }
 
 }  // namespace millrace::serve

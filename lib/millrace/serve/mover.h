@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of a worker that moves large payloads: fetches those an attempt needs before it starts, and stores a large
-// result before the agent hears of it. So the brain only ever sees what is where it belongs.
+// The thread of a worker that moves what is large: fetches payloads and artifacts that an attempt needs before it
+// starts, and stores a large result and artifacts before the agent hears of them. So the brain only ever sees what is
+// where it belongs.
 #pragma once
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include "millrace/agent/event.h"
 #include "millrace/net/link.h"
 #include "millrace/net/mailbox.h"
+#include "millrace/serve/artifact_courier.h"
 
 namespace millrace::serve {
 
@@ -20,34 +22,43 @@ class Mover {
   struct Fetched {
     agent::Start start;
     absl::Status status;  // not ok: the attempt cannot start
+    bool plain = false;   // ... and could not at the next try
   };
   using Done = std::variant<Fetched, agent::SlotSaid>;
 
-  explicit Mover(net::BlobAccess& blobs);
+  Mover(net::BlobAccess& blobs, ArtifactStore store);
   ~Mover();
 
-  // True when the attempt needs a payload that is not inline.
+  // True when the attempt needs a payload that is not inline, or artifacts.
   static bool NeedsFetching(const agent::Start& start);
   void Fetch(agent::Start start) { jobs_.Push(std::move(start)); }
   static bool NeedsStoring(const agent::SlotSaid& said);
-  // Comes back as it was, its result named by digest.
-  void Store(agent::SlotSaid said) { jobs_.Push(std::move(said)); }
+  // Comes back as it was, its result named by digest where it is large, with the artifacts that it was to make.
+  void Store(agent::SlotSaid said, Making making = {}) { jobs_.Push(ToStore{std::move(said), std::move(making)}); }
 
   net::Mailbox<Done>& done() { return done_; }
 
  private:
+  struct ToStore {
+    agent::SlotSaid said;
+    Making making;
+  };
   struct Stop {};
-  using Job = std::variant<agent::Start, agent::SlotSaid, Stop>;
+  using Job = std::variant<agent::Start, ToStore, Stop>;
 
   void Run();
   void Do(agent::Start start);
   absl::Status Fetch(Payload& payload, const std::string& what);
-  void Do(agent::SlotSaid said);
+  void Do(ToStore job);
+  absl::Status Store(const Digest& digest, const Bytes& bytes);
+  void StoreResult(SlotDone& done);
+  void StoreArtifacts(SlotDone& done, const Making& making);
 
   net::BlobAccess& blobs_;
   net::Mailbox<Job> jobs_;
   net::Mailbox<Done> done_;
   std::atomic<bool> stopping_ = false;
+  ArtifactCourier courier_;
   std::thread thread_;
 };
 

@@ -3,13 +3,30 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "millrace/base/status.h"
 #include "millrace/log/log.h"
+#include "millrace/serve/artifact_blobs.h"
 #include "millrace/serve/clock.h"
 #include "millrace/serve/disk_thread.h"
+#include "millrace/wire/codec.h"
 #include "millrace/wire/frame.h"
 
 namespace millrace::serve {
+namespace {
+
+// What a task says of artifacts: a part of its key.
+struct Rules {
+  std::vector<Produce> produces;
+  std::vector<Consume> consumes;
+};
+// What the cache holds of a task that makes some.
+struct WithArtifacts {
+  Payload result;
+  ArtifactTree artifacts;
+};
+
+}  // namespace
 
 StoreThread::StoreThread(std::optional<store::ResultCache> cache, std::optional<store::BlobStore> blobs,
                          std::uint64_t max_payload, net::Mailbox<StoreAnswer>& answers)
@@ -41,6 +58,10 @@ void StoreThread::Do(sched::Recall recall) {
   sched::Recalled answer;
   answer.task = recall.task;
   answer.key = store::CacheKey(recall.module, recall.inputs.view(), recall.env, recall.data);
+  if (!recall.produces.empty() || !recall.consumes.empty()) {
+    const std::string rules = wire::Encode<wire::Layout::kPositional>(Rules{recall.produces, recall.consumes});
+    answer.key = Sha256(absl::StrCat(Av(answer.key.view()), rules));
+  }
   if (cache_) {
     auto found = cache_->Look(answer.key);
     if (!found.ok()) {
@@ -49,13 +70,27 @@ void StoreThread::Do(sched::Recall recall) {
       answer.result = *std::move(found);
     }
   }
+  // One that makes artifacts is remembered together with them, and is as good as all of their blobs.
+  if (answer.result && !recall.produces.empty()) TakeArtifacts(answer);
   // An entry by digest is as good as its blob.
   if (answer.result && answer.result->digest && !(blobs_ && blobs_->Has(*answer.result->digest))) answer.result.reset();
   answers_.Push({std::move(answer)});
 }
 
+void StoreThread::TakeArtifacts(sched::Recalled& answer) const {
+  auto both = wire::Decode<WithArtifacts, wire::Layout::kPositional>(answer.result->bytes);
+  answer.result.reset();
+  if (!both.ok() || !blobs_ || !HasAll(*blobs_, both->artifacts)) return;
+  answer.result = std::move(both->result);
+  answer.artifacts = both->artifacts;
+}
+
 void StoreThread::Do(sched::Remember remember) {
   if (!cache_) return;
+  if (remember.artifacts) {
+    const Bytes both(wire::Encode<wire::Layout::kPositional>(WithArtifacts{remember.result, *remember.artifacts}));
+    remember.result = {.bytes = both, .digest = {}, .size = both.size()};
+  }
   const absl::Status status = cache_->Remember(remember.key, remember.task, remember.result, UnixMs());
   if (!status.ok()) log::Warning("cache: cannot remember %s: %s", remember.task, TextOf(status));
 }

@@ -47,6 +47,8 @@ class StoreThread {
   void Run();
   void Do(sched::Recall recall);
   void Do(sched::Remember remember);
+  // Of what is remembered of a task that makes artifacts; nothing when not all of them can be had.
+  void TakeArtifacts(sched::Recalled& answer) const;
   void Do(LoadSubmission submission);
 
   std::optional<store::ResultCache> cache_;

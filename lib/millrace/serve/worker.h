@@ -14,6 +14,7 @@
 #include "millrace/exec/confinement.h"
 #include "millrace/exec/secret_source.h"
 #include "millrace/net/link.h"
+#include "millrace/serve/artifact_courier.h"
 
 namespace millrace::serve {
 
@@ -26,6 +27,7 @@ struct WorkerOptions {
   exec::SecretSource secrets{};
   // Private to this worker's id: outcomes that outlive this process are kept there. "" = none do.
   std::filesystem::path state_dir{};
+  ArtifactStore store{};
 };
 
 class Worker {

@@ -35,12 +35,13 @@ SlotSet::Options SlotOptionsOf(const WorkerOptions& options) {
   return slots;
 }
 
-agent::SlotSaid NotStarted(std::uint32_t slot, AttemptId attempt, Outcome outcome, std::string why) {
+agent::SlotSaid NotStarted(std::uint32_t slot, AttemptId attempt, Outcome outcome, std::string why,
+                           bool transient = true) {
   SlotDone done;
   done.attempt = attempt;
   done.outcome = outcome;
   done.failure.message = std::move(why);
-  done.failure.transient = true;
+  done.failure.transient = transient;
   return {slot, std::move(done)};
 }
 
@@ -53,7 +54,7 @@ WorkerLoop::WorkerLoop(WorkerOptions options, std::unique_ptr<net::Link> link, n
       blobs_(blobs),
       brain_(options_.brain),
       slots_(SlotOptionsOf(options_)),
-      mover_(blobs),
+      mover_(blobs, options_.store),
       outbox_(std::move(outbox)) {
   options_.brain.restored.clear();  // the agent has them
 }
@@ -111,16 +112,17 @@ void WorkerLoop::CollectLink() {
 void WorkerLoop::CollectSlots() {
   std::vector<agent::Event> said;
   slots_.Collect(said);
+  Making making;
   for (agent::Event& event : said) {
     auto* slot_said = std::get_if<agent::SlotSaid>(&event);
     auto* died = std::get_if<agent::SlotDied>(&event);
+    if (died != nullptr && died->done) died->done->artifacts.reset();
     if (slot_said != nullptr) {
       TakeSaid(std::move(*slot_said));
-    } else if (died != nullptr && died->done && !blobs_.stays_inline() &&
-               Mover::NeedsStoring({died->slot, *died->done})) {
+    } else if (died != nullptr && died->done && GoesThroughMover({died->slot, *died->done}, making)) {
       agent::SlotSaid last{died->slot, *std::exchange(died->done, std::nullopt)};
       storing_[died->slot].died = *died;
-      mover_.Store(std::move(last));
+      mover_.Store(std::move(last), std::exchange(making, {}));
     } else if (const auto stored = died == nullptr ? storing_.end() : storing_.find(died->slot);
                stored != storing_.end()) {
       stored->second.died = *died;
@@ -133,12 +135,28 @@ void WorkerLoop::CollectSlots() {
 void WorkerLoop::TakeSaid(agent::SlotSaid said) {
   if (const auto stored = storing_.find(said.slot); stored != storing_.end()) {
     stored->second.behind.push_back(std::move(said));
-  } else if (!blobs_.stays_inline() && Mover::NeedsStoring(said)) {
+    return;
+  }
+  if (auto* done = std::get_if<SlotDone>(&said.message)) done->artifacts.reset();  // that is not for a host to say
+  Making making;
+  if (GoesThroughMover(said, making)) {
     storing_[said.slot];
-    mover_.Store(std::move(said));
+    mover_.Store(std::move(said), std::move(making));
   } else {
     events_.push_back(std::move(said));
   }
+}
+
+bool WorkerLoop::GoesThroughMover(const agent::SlotSaid& said, Making& making) {
+  const auto* done = std::get_if<SlotDone>(&said.message);
+  if (done == nullptr) return false;
+  if (const auto made = making_.find(said.slot); made != making_.end() && made->second.first == done->attempt) {
+    making = std::move(made->second.second);
+    making_.erase(made);
+    if (done->outcome == Outcome::kSucceeded) return true;
+    making = {};
+  }
+  return !blobs_.stays_inline() && Mover::NeedsStoring(said);
 }
 
 void WorkerLoop::TakeStored(agent::SlotSaid stored) {
@@ -170,9 +188,9 @@ void WorkerLoop::CollectMover() {
     if (given_up) continue;
     if (fetched.status.ok()) {
       slots_.Start(std::move(fetched.start));
-    } else {
-      events_.push_back(NotStarted(slot, attempt, Outcome::kFailed, TextOf(fetched.status)));
+      continue;
     }
+    events_.push_back(NotStarted(slot, attempt, Outcome::kFailed, TextOf(fetched.status), !fetched.plain));
   }
 }
 
@@ -211,6 +229,10 @@ void WorkerLoop::Perform(agent::Action&& action) {
 
 void WorkerLoop::Begin(agent::Start&& start) {
   start.in_process |= options_.in_process;
+  making_.erase(start.slot);
+  if (!start.produces.empty()) {
+    making_[start.slot] = {start.execute.attempt, {start.produces, start.execute.work_dir, start.execute.max_payload}};
+  }
   if (Mover::NeedsFetching(start)) {
     fetching_[start.slot] = {start.execute.attempt, false};
     mover_.Fetch(std::move(start));

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "millrace/agent/agent.h"
@@ -33,6 +34,8 @@ class WorkerLoop {
   void CollectLink();
   void CollectSlots();
   void TakeSaid(agent::SlotSaid said);
+  // True for the end of an attempt that goes through the mover; `making` gets what is to be collected then.
+  bool GoesThroughMover(const agent::SlotSaid& said, Making& making);
   void TakeStored(agent::SlotSaid stored);
   void CollectMover();
   void Perform(agent::Action&& action);
@@ -62,6 +65,8 @@ class WorkerLoop {
     std::vector<agent::SlotSaid> behind;  // of the slot's thread, which goes on
   };
   std::map<std::uint32_t, Storing> storing_;
+  // By slot, the attempt that is to make artifacts.
+  std::map<std::uint32_t, std::pair<AttemptId, Making>> making_;
   std::vector<agent::Event> events_;
   agent::Actions actions_;
   net::Poller poller_;

@@ -133,6 +133,15 @@ absl::Status BlobStore::Sync(const Digest& digest) const {
   return absl::OkStatus();
 }
 
+absl::Status BlobStore::SyncAll() const {
+  const int descriptor = open(folder_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return ErrnoStatus(errno, folder_.string());
+  const int error = syncfs(descriptor) == 0 ? 0 : errno;
+  close(descriptor);
+  if (error == 0) return absl::OkStatus();
+  return Error(absl::StatusCode::kDataLoss, "%s", TextOf(ErrnoStatus(error, "sync " + folder_.string())));
+}
+
 absl::Status BlobStore::Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep) const {
   struct Entry {
     fs::file_time_type written;

@@ -33,6 +33,8 @@ class BlobStore {
   absl::Status PutToBeUsed(const Digest& digest, Bytes bytes) const;
   // Returns when the blob is on disk, with the folders that name it.
   absl::Status Sync(const Digest& digest) const;
+  // The same for all of them, with whatever else the file system holds back.
+  absl::Status SyncAll() const;
   // While more than `limit_bytes` are held, removes those written longest ago, but none of `keep`; and what a crash has
   // left half written.
   absl::Status Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep = {}) const;

@@ -39,6 +39,7 @@ Digest CacheKey(const ModuleSpec& module, std::string_view inputs, const std::ma
     hasher.AddField(IsGood(datum.outcome) ? "good" : absl::StrFormat("%d", static_cast<int>(datum.outcome)));
     hasher.AddField(datum.failure.message);
     hasher.AddField(datum.result.digest ? datum.result.digest->view() : Sha256(datum.result.bytes.view()).view());
+    if (datum.artifacts) hasher.AddField(datum.artifacts->digest.view());
   }
   return hasher.Finish();
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "millrace/base/suggest.h"
+#include "millrace/yaml/artifacts.h"
 #include "millrace/yaml/cycles.h"
 #include "millrace/yaml/inputs.h"
 #include "millrace/yaml/template.h"
@@ -62,7 +63,8 @@ class Expansion {
   bool AddInstances(std::uint32_t index) {
     const Step& step = steps_[index];
     const auto first = static_cast<std::uint32_t>(job_.tasks.size());
-    const std::uint32_t policy = InternPolicy(step.common.policy, job_.policies);
+    const bool differs = HasTemplates(step.common.policy);
+    const std::uint32_t policy = differs ? 0 : InternPolicy(step.common.policy, job_.policies);
     const std::uint32_t module = Intern(modules_, std::make_pair(step.module, step.common.version),
                                         ModuleSpec{step.module, 0, step.common.version}, job_.modules);
     std::vector<std::size_t> digits(step.matrix.size(), 0);  // an odometer, the last axis fastest
@@ -71,7 +73,9 @@ class Expansion {
       for (std::size_t i = 0; i < digits.size(); ++i) {
         variables.emplace_back(step.matrix[i].key, step.matrix[i].values[digits[i]]);
       }
-      if (!AddTask(index, module, policy, variables)) return false;
+      const std::uint32_t own =
+          differs ? InternPolicy(WithArtifactsOf(step.common.policy, variables), job_.policies) : policy;
+      if (!AddTask(index, module, own, variables)) return false;
     } while (Advance(step, digits));
     ranges_.emplace(step.name, std::make_pair(first, static_cast<std::uint32_t>(job_.tasks.size())));
     return true;
@@ -139,6 +143,7 @@ class Expansion {
         return false;
       }
     }
+    CheckConsumed(job_, task, step.consumes_mark, problems_);
     return true;
   }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "millrace/base/suggest.h"
+#include "millrace/yaml/artifacts.h"
 #include "millrace/yaml/read.h"
 #include "millrace/yaml/template.h"
 
@@ -109,6 +110,15 @@ constexpr StepKey kStepKeys[] = {
     {"module", [](const Entry& entry, Reading& reading) { reading.module = &entry; }},
     {"with", [](const Entry& entry, Reading& reading) { reading.with = &entry; }},
     {"matrix", ReadMatrix},
+    {"produces",
+     [](const Entry& entry, Reading& reading) {
+       reading.step.common.policy.produces = ReadProduces(entry.value, reading.where, reading.problems);
+     }},
+    {"consumes",
+     [](const Entry& entry, Reading& reading) {
+       reading.step.common.policy.consumes = ReadConsumes(entry.value, reading.where, reading.problems);
+       reading.step.consumes_mark = entry.mark;
+     }},
 };
 
 bool ReadStepKey(const Entry& entry, Reading& reading) {

@@ -32,6 +32,7 @@ struct Step {
   Mark module_mark;
   const Node* inputs = nullptr;  // the value of `run` or `with`, owned by the document; null = none
   std::vector<Need> needs;
+  Mark consumes_mark{};
   std::vector<Axis> matrix;  // the first key varies slowest
   Common common;
 };

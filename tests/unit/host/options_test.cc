@@ -89,6 +89,8 @@ const std::map<std::string, Sample>& Samples() {
       {"drain_timeout", {"1.0s", "2.0s", "0s", "4.0s", "x"}},
       {"state_dir", {"/a", "/b", "/c", "/d", ""}},
       {"work_dir", {"/a", "/b", "/c", "/d", ""}},
+      {"store", {"/a", "/b", "/c", "/d", ""}},
+      {"store_limit", {"1MiB", "2GiB", "3GiB", "12345678", "1KiB"}},
       {"prefer_local_execution", {"true", "false", "true", "false", "x"}},
       {"in_process", {"true", "false", "true", "false", "x"}},
       {"new_privileges", {"true", "false", "true", "false", "x"}},
@@ -121,7 +123,8 @@ TEST(OptionsTest, A45_FlagsBeatEnvironmentBeatsFileBeatsCodeBeatsDefaults) {
       EXPECT_THAT(resolved->origins.at(row.name), testing::StartsWith(origin));
     };
     OptionSources sources = Sources({{"HOME", "/nonexistent"}});
-    if (row.name != "data_dir" && row.name != "state_dir") expect(sources, row.get(Options{}), "default");
+    const bool is_place = row.name == "data_dir" || row.name == "state_dir" || row.name == "store";
+    if (!is_place) expect(sources, row.get(Options{}), "default");
     ASSERT_TRUE(row.set(sample.code, sources.code).ok());
     expect(sources, sample.code, "code");
     const std::string file = WriteConfig("options.yaml", "# a comment\n" + row.name + ": '" + sample.file + "'\n");
@@ -210,6 +213,7 @@ TEST(OptionsTest, TheDefaultsAreTheDocumentedOnes) {
   EXPECT_FALSE(options.prefer_local_execution);
   EXPECT_EQ(options.data_dir, "/nonexistent/.local/state/millrace");
   EXPECT_EQ(options.state_dir, "/nonexistent/.local/state/millrace");
+  EXPECT_EQ(options.store, "/nonexistent/.cache/millrace/store");
   EXPECT_EQ(resolved->config_file, "");
 }
 

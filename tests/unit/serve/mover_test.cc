@@ -60,7 +60,7 @@ class MoverTest : public testing::Test {
   }
 
   FakeBlobs blobs_;
-  std::optional<Mover> mover_{std::in_place, blobs_};
+  std::optional<Mover> mover_{std::in_place, blobs_, ArtifactStore{}};
 };
 
 TEST_F(MoverTest, OnlyWhatIsElsewhereNeedsFetching) {

@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "millrace/content/tree.h"
 #include "millrace/wire/frame.h"
 #include "tests/unit/serve/support.h"
 
@@ -99,6 +100,33 @@ TEST_F(StoreThreadTest, A38_WhatIsRememberedIsRecalledByTheSameQuestionOnly) {
   Remember(miss.key, result);
   EXPECT_EQ(Recall("a").result, result);
   EXPECT_EQ(Recall("b").result, std::nullopt);
+}
+
+TEST_F(StoreThreadTest, A38_ArtifactsAreRememberedAndRecalledWhileAllOfThemCanBeHad) {
+  Start();
+  const content::Tree tree{{{.path = "app", .kind = content::EntryKind::kDirectory},
+                            {.path = "app/x", .size = 3, .digest = Sha256("elf")},
+                            {.path = "app/y", .size = 0, .digest = Sha256("")}}};
+  const std::string manifest = content::EncodeTree(tree);
+  const ArtifactTree artifacts{.digest = Sha256(manifest), .size = manifest.size(), .bytes = 3, .files = 2};
+  const auto ask = [&](std::vector<Produce> produces) {
+    sched::Recall question = Question("a");
+    question.produces = std::move(produces);
+    store_->Ask(std::move(question));
+    return std::get<sched::Recalled>(NextAnswer().body);
+  };
+  const sched::Recalled miss = ask({{.name = "app", .paths = {"x"}}});
+  EXPECT_NE(miss.key, Recall("a").key) << "one that makes nothing is another task";
+  store_->Ask(
+      sched::Remember{.key = miss.key, .task = "build", .result = Inline("the result"), .artifacts = artifacts});
+  EXPECT_EQ(ask({{.name = "app", .paths = {"x"}}}).result, std::nullopt) << "there is nothing of it";
+  ASSERT_EQ(blobs_->Put(artifacts.digest, manifest), absl::OkStatus());
+  EXPECT_EQ(ask({{.name = "app", .paths = {"x"}}}).result, std::nullopt) << "its file is not there";
+  ASSERT_EQ(blobs_->Put(Sha256("elf"), "elf"), absl::OkStatus());
+  const sched::Recalled hit = ask({{.name = "app", .paths = {"x"}}});
+  EXPECT_EQ(hit.result, Inline("the result"));
+  EXPECT_EQ(hit.artifacts, artifacts);
+  EXPECT_EQ(ask({{.name = "app", .paths = {"x", "y"}}}).result, std::nullopt) << "it makes something else";
 }
 
 TEST_F(StoreThreadTest, WithoutACacheEverythingIsAMissWithItsKey) {

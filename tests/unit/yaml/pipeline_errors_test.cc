@@ -50,6 +50,35 @@ TEST(PipelineErrorsTest, A14_TopLevel) {
   for (const Case& item : kCases) EXPECT_EQ(ErrorOf(item.text), item.error) << item.text;
 }
 
+TEST(PipelineErrorsTest, A36_Artifacts) {
+  const Case kCases[] = {
+      {"a: {run: x, produces: y}",
+       "p.yaml:2:25: 'produces' of module 'a' must be a map of names and paths such as {app: build/app}, not 'y'"},
+      {"a: {run: x, produces: {a/b: y}}",
+       "p.yaml:2:26: 'a/b' cannot name an artifact; use 1 to 100 letters, digits, "
+       "'_', '-' and '.', beginning with a letter, a digit or '_'"},
+      {"a: {run: x, produces: {b: {path: y}}}",
+       "p.yaml:2:26: the artifact 'b' of module 'a' has no 'paths'\n"
+       "p.yaml:2:30: unknown key 'path' in the artifact 'b' of module 'a'; did you mean 'paths'?"},
+      {"a: {run: x, produces: {b: []}}", "p.yaml:2:29: the artifact 'b' of module 'a' has no paths"},
+      {"a: {run: x, produces: {b: y}}\n  c: {run: x, needs: [a], consumes: [{artifact: b}]}",
+       "p.yaml:3:38: an item of 'consumes' of module 'c' does not say 'from' which module"},
+      {"a: {run: x, produces: {b: y}}\n  c: {run: x, needs: [a], consumes: [{from: a, artefact: b}]}",
+       "p.yaml:3:48: unknown key 'artefact' in an item of 'consumes' of module 'c'; did you mean 'artifact'?"},
+      {"a: {run: x, produces: {docs: y}}\n  c: {run: x, needs: [a], consumes: [a/dosc]}",
+       "p.yaml:3:27: 'c' consumes the artifact 'dosc' of 'a', which has none of that name; did you mean 'docs'?"},
+      {"a: {run: x}\n  c: {run: x, needs: [a], consumes: [a]}",
+       "p.yaml:3:27: 'c' consumes artifacts of 'a', which produces none"},
+      {"a: {run: x, produces: {docs: y}}\n  c: {run: x, consumes: [a]}",
+       "p.yaml:3:15: 'c' consumes artifacts of 'a', which it does not need; add it to 'needs'"},
+      {"build: {run: x, produces: {docs: y}}\n  c: {run: x, needs: [build], consumes: [biuld]}",
+       "p.yaml:3:31: 'c' consumes artifacts of 'biuld', which it does not need; did you mean 'build'?"},
+  };
+  for (const Case& item : kCases) {
+    EXPECT_EQ(ErrorOf("modules:\n  " + std::string(item.text) + "\n"), item.error) << item.text;
+  }
+}
+
 TEST(PipelineErrorsTest, A14_Modules) {
   const Case kCases[] = {
       {"m: x", "p.yaml:2:6: module 'm' must be a map such as {run: make}, not 'x'"},

@@ -183,6 +183,27 @@ modules:
   EXPECT_EQ(secrets_of(2), SecretNames());
 }
 
+TEST(PipelineTest, A36_ArtifactsAreMadeAndWanted) {
+  const JobSpec job = Parse(R"(modules:
+  build:
+    run: x
+    matrix: {os: [a, b]}
+    produces: {app: "out/${matrix.os}/app", docs: {paths: [docs/**, README], may_be_empty: true}}
+  take: {run: x, needs: [build], consumes: build/app}
+  more: {run: x, needs: [build], consumes: [build, "build[os=a]", "build[os=b]/docs", {from: build, into: in}]}
+)");
+  const auto policy_of = [&](std::size_t task) { return job.policies[job.tasks[task].policy]; };
+  ASSERT_EQ(job.tasks.size(), 4u);
+  EXPECT_THAT(policy_of(0).produces,
+              ElementsAre(Produce{.name = "app", .paths = {"out/a/app"}},
+                          Produce{.name = "docs", .paths = {"docs/**", "README"}, .may_be_empty = true}));
+  EXPECT_EQ(policy_of(1).produces[0].paths[0], "out/b/app");
+  EXPECT_THAT(policy_of(2).consumes, ElementsAre(Consume{.from = "build", .artifact = "app"}));
+  EXPECT_THAT(policy_of(3).consumes,
+              ElementsAre(Consume{.from = "build"}, Consume{.from = "build[os=a]"},
+                          Consume{.from = "build[os=b]", .artifact = "docs"}, Consume{.from = "build", .into = "in"}));
+}
+
 TEST(PipelineTest, DefaultsAreMergedByKey) {
   const JobSpec job = Parse(R"(env: {A: top, B: top, C: top}
 defaults:
