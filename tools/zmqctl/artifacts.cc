@@ -45,8 +45,8 @@ absl::StatusOr<std::vector<TaskArtifacts>> Find(Context& context) {
   std::vector<std::string> names;
   for (const TaskView& row : rows) {
     names.push_back(row.name);
-    if (!row.artifacts || (!context.arguments.task.empty() && row.name != context.arguments.task)) continue;
-    MILLRACE_ASSIGN_OR_RETURN(const Bytes bytes, context.client.Blob(row.artifacts->digest, row.artifacts->size));
+    if (row.artifacts.empty() || (!context.arguments.task.empty() && row.name != context.arguments.task)) continue;
+    MILLRACE_ASSIGN_OR_RETURN(const Bytes bytes, context.client.Blob(row.artifacts[0].digest, row.artifacts[0].size));
     MILLRACE_ASSIGN_OR_RETURN(content::Tree bundle, content::DecodeTree(bytes.view()));
     found.push_back({row, std::move(bundle)});
   }
@@ -65,7 +65,7 @@ Json ToJson(const TaskArtifacts& one) {
     if (entry.kind == content::EntryKind::kSymlink) json["target"] = entry.target;
     entries.push_back(std::move(json));
   }
-  const ArtifactTree& tree = *one.task.artifacts;
+  const ArtifactTree& tree = one.task.artifacts[0];
   return {{"task", one.task.name},
           {"digest", tree.digest.Hex()},
           {"bytes", tree.bytes},

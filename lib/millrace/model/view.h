@@ -43,11 +43,11 @@ struct TaskView {
   Duration ready{-1};    // -1 = has not happened
   Duration started{-1};  // of the latest attempt
   Duration ended{-1};
-  Duration execution{};       // as the worker measured it
-  std::string reason;         // why it waits, was skipped or cancelled; "" when there is nothing to say
-  Failure failure;            // when it failed
-  std::uint64_t changed = 0;  // the run's event number at its last change
-  std::optional<ArtifactTree> artifacts{};
+  Duration execution{};                   // as the worker measured it
+  std::string reason;                     // why it waits, was skipped or cancelled; "" when there is nothing to say
+  Failure failure;                        // when it failed
+  std::uint64_t changed = 0;              // the run's event number at its last change
+  std::vector<ArtifactTree> artifacts{};  // 0 or 1: all that it has made
   friend bool operator==(const TaskView&, const TaskView&) = default;
 };
 

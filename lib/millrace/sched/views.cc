@@ -45,7 +45,7 @@ TaskView Core::ViewTask(const Run& run, std::uint32_t task) const {
   view.ended = tasks.ended[task];
   view.execution = tasks.execution[task];
   view.changed = tasks.ChangedOf(task);
-  if (const auto it = run.artifacts.find(task); it != run.artifacts.end()) view.artifacts = it->second;
+  if (const auto it = run.artifacts.find(task); it != run.artifacts.end()) view.artifacts.push_back(it->second);
   if (const Story* story = run.StoryOf(task)) {
     view.reason = story->reason;
     view.failure = story->failure;

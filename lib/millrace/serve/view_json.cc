@@ -112,9 +112,8 @@ Json ToJson(const TaskView& task) {
                        {"try", task.failure.try_number},
                        {"out_of_memory", task.failure.out_of_memory}};
   }
-  if (task.artifacts) {
-    json["artifacts"] = {
-        {"digest", task.artifacts->digest.Hex()}, {"bytes", task.artifacts->bytes}, {"files", task.artifacts->files}};
+  for (const ArtifactTree& tree : task.artifacts) {
+    json["artifacts"] = {{"digest", tree.digest.Hex()}, {"bytes", tree.bytes}, {"files", tree.files}};
   }
   return json;
 }

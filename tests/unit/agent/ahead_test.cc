@@ -78,7 +78,7 @@ TEST_F(AheadTest, AFailureGivesBackAllThatRestsOnIt) {
 }
 
 TEST_F(AheadTest, WhatIsTakenBackTakesItsDependantsAlong) {
-  rig.Give(Cancel{.attempts = {AttemptId{2}}});
+  rig.Give(Cancel{.session = {}, .number = 0, .attempts = {AttemptId{2}}});
   ASSERT_THAT(rig.Reports(), IsEmpty()) << "work goes on here, so that reports share a message";
   Succeed(0, 1, "one");
   EXPECT_THAT(rig.Started(), ElementsAre(1));
@@ -133,7 +133,7 @@ TEST_F(AheadTest, AHelloGivesUpWhatWaitsAndSaysWhatItHasGoneOnWith) {
 
 TEST_F(AheadTest, ADrainGivesBackWhatWaits) {
   rig.Clear();
-  rig.Give(Drain{.reason = "enough"});
+  rig.Give(Drain{.session = {}, .number = 0, .reason = "enough"});
   Succeed(0, 1, "one");
   std::vector<std::uint64_t> returned;
   for (const AttemptReport& report : rig.Reports()) {

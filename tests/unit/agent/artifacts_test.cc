@@ -33,7 +33,7 @@ TEST(Artifacts, A36_AnAttemptFindsThoseOfItsDependenciesThatItNamesAndNoOthers) 
   assign.policies[0].consumes = {{.from = "build", .artifact = "app", .into = "in"}, {.from = "failed"}};
   rig.Give(std::move(assign));
   ASSERT_THAT(rig.All<Start>(), SizeIs(1));
-  const std::vector<Consumed>& consumed = rig.All<Start>()[0].consumed;
+  const std::vector<Consumed> consumed = rig.All<Start>()[0].consumed;
   ASSERT_THAT(consumed, SizeIs(2));
   EXPECT_EQ(consumed[0].task, "build[os=a]");
   EXPECT_EQ(consumed[0].tree, TreeOf(1));
