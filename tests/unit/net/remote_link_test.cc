@@ -229,6 +229,26 @@ TEST(RemoteLinkTest, WhoDoesNotListenOpensNoSideChannels) {
   EXPECT_EQ(broker.poll_items(), 2U);
 }
 
+// A worker would be woken for each change of each run, which is nothing to it.
+TEST(RemoteLinkTest, WhoWantsNoChangesHearsBeaconsOnly) {
+  Planed planes;
+  LinkedTo worker(planes.control->endpoint(), {.insecure_allow_plaintext_on = {}, .listen = true, .changes = false});
+  ASSERT_TRUE(worker.Await<LinkUp>());
+  const PeerId peer = Meet(*planes.control, *worker.link, 1);
+  planes.control->Send(peer, Frame(planes.Greeting()));
+  ASSERT_TRUE(worker.Hears(planes.Greeting()));
+  ASSERT_TRUE(planes.IsHeardBy(worker, 1)) << "from here on it is subscribed";
+  planes.events->Publish(kChangedTopic, wire::EncodeMessage(Changed{.epoch = 1, .run = RunId{1}}));
+  planes.events->Publish(kBeaconTopic, wire::EncodeMessage(Beacon{1, 99}));
+  bool beacon = false;
+  while (!beacon) {
+    const auto heard = worker.Await<LinkHeard>();
+    ASSERT_TRUE(heard.has_value());
+    EXPECT_FALSE(std::holds_alternative<Changed>(heard->message));
+    beacon = heard->message == Message(Beacon{1, 99});
+  }
+}
+
 TEST(RemoteLinkTest, SideChannelsThatCannotBeDialledLeaveTheControlChannel) {
   const auto router = MustBind(Loopback());
   LinkedTo broker(router->endpoint());
