@@ -9,11 +9,13 @@ namespace millrace::agent {
 
 // Finds what an assignment needs. False: it cannot run here; since something never came (`missing`), or since what was
 // to come does not.
-bool Agent::State::Provide(Queued& queued, const Assignment& task, bool& missing) {
+bool Agent::State::Provide(Queued& queued, const Assignment& task, std::optional<std::uint32_t>& missing) {
   for (const Need& need : task.needs) {
     const auto found = data.find(TaskRef{.run = task.task.run, .index = need.task});
-    missing = found == data.end() && !need.ahead.valid();
-    if (found == data.end()) return false;
+    if (found == data.end()) {
+      if (!need.ahead.valid()) missing = need.task;
+      return false;
+    }
     std::shared_ptr<const Datum> datum = found->second;
     const bool to_come = datum->outcome == Outcome::kNone;
     if (to_come && !need.ahead.valid()) return false;

@@ -53,13 +53,12 @@ void Agent::State::Accept(const Assign& assign, Assignment&& task) {
   queued->memory_limit = policy.memory_limit;
   queued->secrets = policy.secrets;
   const auto is_ahead = [](const Need& need) { return need.ahead.valid(); };
-  bool missing = false;
+  std::optional<std::uint32_t> missing;
   if (!Provide(*queued, task, missing)) {
-    if (!missing) {
-      return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
-    }
-    return ReportUnstarted(attempt, ReportKind::kFinished, Outcome::kFailed,
-                           "the result of a task that it depends on did not come to this worker", true);
+    if (!missing) return ReportUnstarted(attempt, ReportKind::kReturned, Outcome::kNone, "");
+    return ReportUnstarted(
+        attempt, ReportKind::kFinished, Outcome::kFailed,
+        absl::StrFormat("the result of task %d, which it depends on, did not come to this worker", *missing), true);
   }
   queued->produces = policy.produces;
   if (!policy.consumes.empty()) queued->consumed = ConsumedOf(policy.consumes, queued->needs);

@@ -142,7 +142,7 @@ struct Agent::State {
                        bool transient = false);
 
   // ahead.cc: what waits for what is here
-  bool Provide(Queued& queued, const Assignment& task, bool& missing);
+  bool Provide(Queued& queued, const Assignment& task, std::optional<std::uint32_t>& missing);
   bool Has(AttemptId attempt) const;
   std::shared_ptr<const Datum> Complete(const Datum& stub, const AttemptReport& report);
   void Settle(AttemptId attempt, const AttemptReport* report);
