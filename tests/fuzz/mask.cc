@@ -23,23 +23,33 @@ struct Case {
   exec::Masks masks;
 };
 
-std::vector<std::string> FormsOf(const std::vector<std::string>& secrets) {
-  std::vector<std::string> forms;
-  for (const std::string& secret : secrets) {
-    const exec::SecretForms all = exec::FormsOf(secret);
-    forms.insert(forms.end(), all.exact.begin(), all.exact.end());
-    forms.insert(forms.end(), all.base64.begin(), all.base64.end());
-  }
-  for (const std::string& form : forms) fuzz::Require(form.size() >= 4, "a form is too short to be masked");
-  return forms;
+const exec::SecretForms& FormsOf(const std::string& secret) {
+  static std::map<std::string, exec::SecretForms> known;
+  if (known.size() == kKept && !known.contains(secret)) known.clear();
+  const auto [at, fresh] = known.try_emplace(secret);
+  if (fresh) at->second = exec::FormsOf(secret);
+  return at->second;
 }
 
-// The forms follow from the secrets, and take most of the time: what was made for a while serves other texts, too.
+Case Made(const std::vector<std::string>& secrets) {
+  exec::SecretForms all;
+  for (const std::string& secret : secrets) {
+    const exec::SecretForms& forms = FormsOf(secret);
+    all.exact.insert(all.exact.end(), forms.exact.begin(), forms.exact.end());
+    all.base64.insert(all.base64.end(), forms.base64.begin(), forms.base64.end());
+  }
+  Case made{.forms = all.exact, .masks = exec::Masks(all)};
+  made.forms.insert(made.forms.end(), all.base64.begin(), all.base64.end());
+  for (const std::string& form : made.forms) fuzz::Require(form.size() >= 4, "a form is too short to be masked");
+  return made;
+}
+
+// What follows from the secrets takes most of the time: what was made for a while serves other texts, too.
 const Case& CaseOf(const std::vector<std::string>& secrets) {
   static std::map<std::vector<std::string>, Case> cases;
   if (const auto known = cases.find(secrets); known != cases.end()) return known->second;
   if (cases.size() == kKept) cases.clear();
-  return cases.emplace(secrets, Case{.forms = FormsOf(secrets), .masks = exec::Masks(secrets)}).first->second;
+  return cases.emplace(secrets, Made(secrets)).first->second;
 }
 
 // Whether four bytes may stand in a text: no form needs to be looked for that begins with others.
