@@ -22,12 +22,16 @@ namespace {
 using agent::Heard;
 
 constexpr int kMostEvents = 100;
+// Invariants take most of the time: they are looked at after one step in eight, where the first byte says, and behind
+// the last one. What one step breaks and the next ones mend is seen by the inputs that end there, or with that byte.
+constexpr std::size_t kCheckedOneIn = 8;
 
 class World {
  public:
   explicit World(fuzz::Choices choices) : choices_(choices), agent_(Settings()) {}
   void Play() {
     for (int i = 0; i < kMostEvents && !choices_.empty() && !exited_; ++i) Event();
+    fuzz::Require(agent_.CheckInvariants(), "the worker's tables disagree");
   }
 
  private:
@@ -41,7 +45,9 @@ class World {
     config.name = "w1";
     config.incarnation = Incarnation{7};
     config.host = "h";
-    config.offer.cpus = static_cast<std::int64_t>(1 + choices_.Below(4));
+    const std::uint8_t first = choices_.Byte();
+    config.offer.cpus = 1 + first % 4;
+    phase_ = first / 4 % kCheckedOneIn;
     config.extra_slots = static_cast<std::uint32_t>(1 + choices_.Below(3));
     config.keeps_outbox = choices_.OneIn(2);
     return config;
@@ -96,6 +102,8 @@ class World {
   }
 
   fuzz::Choices choices_;
+  std::size_t phase_ = 0;  // of the steps after which invariants are looked at
+  std::size_t steps_ = 0;
   agent::Agent agent_;
   Instant now_{std::chrono::seconds(100)};
   bool up_ = false;
@@ -263,7 +271,7 @@ void World::Step(agent::Event event) {
   now_ += std::chrono::microseconds(1);
   agent::Actions actions;
   agent_.Step(now_, std::move(event), actions);
-  fuzz::Require(agent_.CheckInvariants(), "the worker's tables disagree");
+  if (++steps_ % kCheckedOneIn == phase_) fuzz::Require(agent_.CheckInvariants(), "the worker's tables disagree");
   for (const agent::Action& action : actions) {
     fuzz::Require(!exited_, "something comes after the end");
     std::visit([this](const auto& body) { Perform(body); }, action.body);

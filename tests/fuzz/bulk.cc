@@ -81,13 +81,15 @@ void Receive(fuzz::Choices choices) {
 void Send(fuzz::Choices choices) {
   constexpr std::uint64_t kWindow = net::kBulkWindowChunks * net::kBulkChunkBytes;
   static const Bytes kPage(std::string(net::kBulkChunkBytes, 'x'));
-  const std::uint64_t size = choices.OneIn(64) ? choices.Number() % (6 * net::kBulkChunkBytes) : choices.Byte();
+  const bool large = choices.OneIn(64);
+  const std::uint64_t size = large ? choices.Number() % (6 * net::kBulkChunkBytes) : choices.Byte();
   const bool breaks = choices.OneIn(4);
   net::ChunkSender sender(kTransfer, size, [&](std::uint64_t, std::uint64_t length) -> absl::StatusOr<Bytes> {
     if (breaks && choices.OneIn(2)) return kPage.Slice(0, length / 2);
     return kPage.Slice(0, length);
   });
-  for (int i = 0; i < 16 && !choices.empty(); ++i) {
+  // Of large ones, checksums take nearly all the time: fewer events, and of each only the first chunk's is made again.
+  for (int i = 0; i < (large ? 4 : 16) && !choices.empty(); ++i) {
     const std::uint64_t place = choices.OneIn(4) ? choices.Number() : choices.Byte();
     switch (choices.Below(4)) {
       case 0: static_cast<void>(sender.OnRequest({.transfer = kTransfer, .digest = {}, .offset = place})); break;
@@ -104,6 +106,7 @@ void Send(fuzz::Choices choices) {
       fuzz::Require(sent.offset + sent.bytes.size() <= size, "a chunk lies beyond the content");
       fuzz::Require(sent.offset + sent.bytes.size() <= sender.acknowledged() + kWindow + net::kBulkChunkBytes,
                     "a chunk lies beyond the window");
+      if (large && chunks > 0) continue;
       fuzz::Require(sent.checksum == net::ChunkChecksum(sent.offset, sent.bytes.view()), "a checksum is wrong");
     }
   }

@@ -7,17 +7,27 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "millrace/base/digest.h"
+#include "millrace/store/compaction.h"
 #include "millrace/store/journal.h"
 #include "millrace/store/salvage.h"
+#include "millrace/store/squash.h"
 #include "tests/fuzz/choices.h"
 #include "tests/fuzz/judge.h"
 
 using namespace millrace;
 
 namespace {
+
+// Bits of the first byte. A file, or two more of them, take many times as long as what is read from them: one in eight
+// executions has what only they have.
+constexpr std::uint8_t kMadeUp = 1;
+constexpr std::uint8_t kWhole = 2 | 4 | 8;
+constexpr std::uint8_t kKeep = 16;
 
 // In memory where there is such a folder: a fuzzer writes some files a thousand times a second.
 class Folder {
@@ -58,6 +68,12 @@ std::vector<std::vector<Record>> Batches() {
           {RunEnded{.run = run, .state = RunState::kCancelled}}};
 }
 
+std::vector<Record> Written() {
+  std::vector<Record> written;
+  for (const auto& batch : Batches()) written.insert(written.end(), batch.begin(), batch.end());
+  return written;
+}
+
 // The bytes of a sound journal, closed as it should be.
 std::string Sound(const Folder& folder) {
   {
@@ -74,9 +90,8 @@ void Write(const Folder& folder, const std::string& bytes) {
   std::ofstream(folder.Journal(), std::ios::binary) << bytes;
 }
 
-void Damaged(const Folder& folder, std::string bytes, fuzz::Choices choices) {
-  std::vector<Record> written;
-  for (const auto& batch : Batches()) written.insert(written.end(), batch.begin(), batch.end());
+void Damaged(const Folder& folder, std::string bytes, bool salvage, fuzz::Choices choices) {
+  static const std::vector<Record> written = Written();
   while (!choices.empty()) {
     const std::size_t place = choices.Word() % bytes.size();
     const std::size_t count = std::min<std::size_t>(1 + choices.Below(16), bytes.size() - place);
@@ -98,7 +113,7 @@ void Damaged(const Folder& folder, std::string bytes, fuzz::Choices choices) {
       }));
     }
   }
-  static_cast<void>(store::Salvage(folder.Journal()));
+  if (salvage) static_cast<void>(store::Salvage(folder.Journal()));
 }
 
 // As journal.cc makes it: the position, little-endian, and the body.
@@ -111,11 +126,48 @@ Digest ChecksumOf(JournalPosition position, std::string_view body) {
   return hasher.Finish();
 }
 
-void MadeUp(const Folder& folder, const std::string& sound, fuzz::Choices choices) {
-  Write(folder, sound);
+// What is read of a row is what is left of it when it is written anew, without what changes nothing any more.
+void Compacted(std::string_view body, std::uint64_t count, bool keep) {
+  std::vector<Record> records;
+  std::set<RunId> kept;
+  const absl::Status read = store::ReadRow(body, count, [&](Record record) {
+    if (keep) kept.insert(store::RunOf(record));
+    records.push_back(std::move(record));
+    return absl::OkStatus();
+  });
+  fuzz::Require(records.size() <= count, "a row hands over more than it says");
+  fuzz::Require(!read.ok() || records.size() == count, "a row hands over less than it says");
+  std::vector<Record> left;  // newest first
+  store::Compaction compaction(kept, [&](std::uint64_t rows, std::string_view row) {
+    std::vector<Record> written;
+    const absl::Status again = store::ReadRow(row, rows, [&](Record record) {
+      written.push_back(std::move(record));
+      return absl::OkStatus();
+    });
+    // A job is taken over as it is, so that one that cannot be read is found by who reads it.
+    fuzz::Require(again.ok() || !read.ok(), "what was compacted cannot be read", std::string(again.message()));
+    std::move(written.rbegin(), written.rend(), std::back_inserter(left));
+    return absl::OkStatus();
+  });
+  absl::Status compacted = compaction.Take(body, count);
+  if (compacted.ok()) compacted = compaction.Finish();
+  if (!read.ok()) return;
+  fuzz::Require(compacted, "what can be read cannot be compacted");
+  store::Squash squash;
+  std::vector<Record> expected;
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    if (kept.contains(store::RunOf(*record)) && squash.Keeps(*record)) expected.push_back(*record);
+  }
+  fuzz::Require(left == expected, "compaction changes what is left");
+}
+
+void MadeUp(const Folder& folder, const std::string& sound, std::uint8_t kind, fuzz::Choices choices) {
   const JournalPosition position = 6;
   const std::uint64_t count = choices.Below(4);
   const std::string body(choices.Rest());
+  Compacted(body, count, (kind & kKeep) != 0);
+  if ((kind & kWhole) != kWhole) return;
+  Write(folder, sound);
   {
     auto database = store::Database::Open(folder.Journal(), 0x4d4c524a, 1, "");
     fuzz::Require(database.status(), "a journal is no database");
@@ -147,10 +199,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const Folder folder;
   static const std::string sound = Sound(folder);
   fuzz::Choices choices(data, size);
-  if (choices.OneIn(2)) {
-    MadeUp(folder, sound, choices);
+  const std::uint8_t kind = choices.Byte();
+  if ((kind & kMadeUp) != 0) {
+    MadeUp(folder, sound, kind, choices);
   } else {
-    Damaged(folder, sound, choices);
+    Damaged(folder, sound, (kind & kWhole) == kWhole, choices);
   }
   return 0;
 }

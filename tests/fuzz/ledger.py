@@ -3,7 +3,7 @@
 
   executions    of all times
   since_change  of these, with the code that `code` is a digest of: what the goal is about
-  bare          of since_change, those in a build without sanitizers
+  bare          of since_change, those in a build without the address sanitizer
   seconds       spent on executions
   findings      of all times
 

@@ -12,25 +12,28 @@ using namespace millrace;
 
 namespace {
 
-using Kinds = std::map<std::string, const content::TreeEntry*>;
+using Kinds = std::map<std::string, const content::TreeEntry*, std::less<>>;
 
-// Where `path` leads when the links of the tree are followed; false when that is outside.
-bool Follow(const Kinds& kinds, const std::filesystem::path& path, std::vector<std::string>& at, int& links) {
-  if (path.is_absolute()) return false;
-  for (const auto& part : path) {
+// Where `path` leads from `at` when the links of the tree are followed; false when that is outside.
+bool Follow(const Kinds& kinds, std::string_view path, std::string& at, int& links) {
+  if (path.starts_with('/')) return false;
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
     if (part.empty() || part == ".") continue;
+    const std::size_t before = at.size();
     if (part == "..") {
       if (at.empty()) return false;
-      at.pop_back();
+      const std::size_t slash = at.rfind('/');
+      at.resize(slash == std::string::npos ? 0 : slash);
       continue;
     }
-    at.push_back(part.string());
-    std::string name;
-    for (const std::string& one : at) name += (name.empty() ? "" : "/") + one;
-    const auto entry = kinds.find(name);
+    if (!at.empty()) at += '/';
+    at += part;
+    const auto entry = kinds.find(at);
     if (entry == kinds.end() || entry->second->kind != content::EntryKind::kSymlink) continue;
     if (++links > 40) return true;  // as the system does, which then gives up
-    at.pop_back();
+    at.resize(before);
     if (!Follow(kinds, entry->second->target, at, links)) return false;
   }
   return true;
@@ -43,13 +46,14 @@ void Judge(const content::Tree& tree) {
     const std::filesystem::path path = entry.path;
     fuzz::Require(path.is_relative() && path.lexically_normal() == path && *path.begin() != "..", "not inside",
                   entry.path);
-    const std::string parent = path.parent_path().string();
-    fuzz::Require(parent.empty() || (kinds.contains(parent) && kinds[parent]->kind == content::EntryKind::kDirectory),
-                  "in no directory", entry.path);
+    const auto parent = kinds.find(path.parent_path().string());
+    fuzz::Require(
+        !path.has_parent_path() || (parent != kinds.end() && parent->second->kind == content::EntryKind::kDirectory),
+        "in no directory", entry.path);
     fuzz::Require(content::Find(tree, entry.path) == &entry, "an entry is not found", entry.path);
   }
   for (const auto& [path, entry] : kinds) {
-    std::vector<std::string> at;
+    std::string at;
     int links = 0;
     fuzz::Require(Follow(kinds, path, at, links), "a link leads outside", path);
   }

@@ -2,26 +2,27 @@
 #include "millrace/exec/mask.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
-
-#include "millrace/exec/secret_forms.h"
 
 namespace millrace::exec {
 namespace {
 
-std::vector<std::string> All(const std::vector<std::string>& secrets, std::vector<std::string> SecretForms::*list) {
-  std::vector<std::string> all;
+SecretForms FormsOfAll(const std::vector<std::string>& secrets) {
+  SecretForms all;
   for (const std::string& secret : secrets) {
-    std::vector<std::string> forms = std::move(FormsOf(secret).*list);
-    std::move(forms.begin(), forms.end(), std::back_inserter(all));
+    SecretForms forms = FormsOf(secret);
+    std::move(forms.exact.begin(), forms.exact.end(), std::back_inserter(all.exact));
+    std::move(forms.base64.begin(), forms.base64.end(), std::back_inserter(all.base64));
   }
   return all;
 }
 
 }  // namespace
 
-Masks::Masks(const std::vector<std::string>& secrets)
-    : exact_(All(secrets, &SecretForms::exact), false), base64_(All(secrets, &SecretForms::base64), true) {}
+Masks::Masks(const std::vector<std::string>& secrets) : Masks(FormsOfAll(secrets)) {}
+
+Masks::Masks(const SecretForms& forms) : exact_(forms.exact, false), base64_(forms.base64, true) {}
 
 std::string Masks::Mask(std::string_view text) const {
   MaskStream stream(*this);

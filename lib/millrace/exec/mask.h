@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "millrace/exec/pattern_set.h"
+#include "millrace/exec/secret_forms.h"
 
 namespace millrace::exec {
 
@@ -17,6 +18,7 @@ inline constexpr std::string_view kMasked = "***";
 class Masks {
  public:
   explicit Masks(const std::vector<std::string>& secrets);
+  explicit Masks(const SecretForms& forms);
   // Of a text that is there as a whole.
   std::string Mask(std::string_view text) const;
 
