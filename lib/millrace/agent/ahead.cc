@@ -48,6 +48,7 @@ std::shared_ptr<const Datum> Agent::State::Complete(const Datum& stub, const Att
   auto datum = std::make_shared<Datum>(stub);
   datum->outcome = report.outcome;
   datum->result = report.result;
+  datum->artifacts = report.artifacts;
   std::shared_ptr<const Datum> complete = std::move(datum);
   if (const auto found = data.find(stub.task); found != data.end()) found->second = complete;
   return complete;

@@ -31,6 +31,9 @@ bool Core::Leads(Session& session) {
   const bool able = session.Serving() && session.solo == kNone && session.reserved_for == kNone;
   if (!able) session.frontier.clear();
   const std::size_t target = TargetOf(session);
+  // Whatever is ready and could run there has its turn first, also what can only be given to a free slot.
+  const bool others_first =
+      std::any_of(active_.begin(), active_.end(), [&session](std::uint32_t index) { return session.Serves(index); });
   while (!session.frontier.empty()) {
     const TaskKey key = session.frontier.front();
     Run* run = RunAt(key.run);
@@ -38,7 +41,6 @@ bool Core::Leads(Session& session) {
     // One of its dependants only: the others are for whoever has room when it has ended.
     const std::uint32_t next = here ? NextAhead(session, *run, key.task) : kNone;
     if (next != kNone) {
-      const bool others_first = classes_[run->ClassOf(next)].queued > 0;
       if (others_first || session.prefetched + session.ahead.size() >= target) break;
       GiveAhead(session, *run, next);
     }
@@ -54,11 +56,26 @@ bool Core::Leads(Session& session) {
   return !session.frontier.empty();
 }
 
+// Of those that will be ready with this task's end, the one that goes first; if that cannot be given ahead, none is.
 std::uint32_t Core::NextAhead(const Session& session, const Run& run, std::uint32_t task) const {
+  std::uint32_t best = kNone;
+  ReadyEntry best_entry;
   for (const Edge edge : run.Dependants(task)) {
-    if (FitsAhead(session, run, edge.target())) return edge.target();
+    const std::uint32_t target = edge.target();
+    if (run.tasks.phase[target] != Phase::kWaiting || run.ahead.contains(target)) continue;
+    const PackedTasks::Needs needs = run.NeedsOf(target);
+    const bool ready = std::all_of(needs.begin(), needs.end(), [&](const Dependency& need) {
+      return run.tasks.phase[need.task] == Phase::kEnded || AttemptAt(session, run, need.task).valid();
+    });
+    if (!ready) continue;
+    const ReadyEntry entry{.priority = run.PolicyOf(target).priority,
+                           .below = run.BelowOf(target),
+                           .key = {.run = run.slot, .task = target}};
+    if (best != kNone && !GoesBefore(entry, best_entry)) continue;
+    best = target;
+    best_entry = entry;
   }
-  return kNone;
+  return best != kNone && FitsAhead(session, run, best) ? best : kNone;
 }
 
 // What could not be prefetched is not given ahead either; and nothing that the cache or another policy has a say in.

@@ -160,6 +160,8 @@ void BrokerLoop::Take(PeerId peer, Message message, bool on_heartbeat_channel, s
     info.worker = hello->role == Role::kWorker ? hello->name : "";
     info.process = Watch(hello->host, hello->pid);
     hello->local = net::IsLocal(peer);  // nobody else's word is taken for it
+    // Where everything waits for the disk, so does what follows from an outcome.
+    if (wait_for_journal_) hello->takes_ahead = false;
   } else if (auto* output = std::get_if<Output>(&message)) {
     const auto info = peers_.find(peer);
     if (info != peers_.end() && !info->second.worker.empty()) logs_.Add(info->second.worker, std::move(*output));
