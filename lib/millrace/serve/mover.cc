@@ -100,7 +100,8 @@ absl::Status Mover::Store(const Digest& digest, const Bytes& bytes) {
     }
     status = blobs_.Store(digest, bytes);
     if (status.ok()) break;
-    log::Warning("storing %d bytes (try %d of %d): %s", bytes.size(), tried + 1, kTries, TextOf(status));
+    log::Warning("storing a result or artifact of %d bytes (try %d of %d): %s", bytes.size(), tried + 1, kTries,
+                 TextOf(status));
   }
   return status;
 }
