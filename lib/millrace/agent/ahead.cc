@@ -44,27 +44,27 @@ bool Agent::State::Has(AttemptId attempt) const {
   return slot.has_value() && slots[*slot].cause == StopCause::kNone;
 }
 
-std::shared_ptr<const Datum> Agent::State::Complete(const Datum& stub, const AttemptReport& report) {
-  auto datum = std::make_shared<Datum>(stub);
+std::shared_ptr<const Datum> Agent::State::Complete(const Datum& promise, const AttemptReport& report) {
+  auto datum = std::make_shared<Datum>(promise);
   datum->outcome = report.outcome;
   datum->result = report.result;
   datum->artifacts = report.artifacts;
   std::shared_ptr<const Datum> complete = std::move(datum);
-  if (const auto found = data.find(stub.task); found != data.end()) found->second = complete;
+  if (const auto found = data.find(promise.task); found != data.end()) found->second = complete;
   return complete;
 }
 
 // The attempt has ended; `report` is null when nobody is told of its end.
 void Agent::State::Settle(AttemptId attempt, const AttemptReport* report) {
   const AheadTable::Settled settled = ahead.Settle(attempt);
-  if (settled.stub == nullptr) return;
+  if (settled.promise == nullptr) return;
   if (report != nullptr && report->outcome == Outcome::kSucceeded) {
-    for (QueuedPtr& queued : ahead.Fill(settled.dependants, attempt, Complete(*settled.stub, *report))) {
+    for (QueuedPtr& queued : ahead.Fill(settled.dependants, attempt, Complete(*settled.promise, *report))) {
       backlog.Push(std::move(queued));
     }
     return;
   }
-  if (const auto found = data.find(settled.stub->task); found != data.end() && found->second == settled.stub) {
+  if (const auto found = data.find(settled.promise->task); found != data.end() && found->second == settled.promise) {
     data.erase(found);
   }
   forsaken.insert(forsaken.end(), settled.dependants.begin(), settled.dependants.end());

@@ -23,11 +23,11 @@ class AheadTable {
   QueuedPtr Take(AttemptId attempt);  // null: it is not here
 
   // From here on the end of `attempt` is of interest: its task's datum is this one, but for outcome and result.
-  void Expect(AttemptId attempt, const std::shared_ptr<const Datum>& stub);
+  void Expect(AttemptId attempt, const std::shared_ptr<const Datum>& promise);
   bool Expects(AttemptId attempt) const { return expected_.contains(attempt); }
 
   struct Settled {
-    std::shared_ptr<const Datum> stub;  // null: nobody expected it
+    std::shared_ptr<const Datum> promise;  // null: nobody expected it
     std::vector<AttemptId> dependants;  // that are still here, in the order they came
   };
   // The attempt has ended.
@@ -40,14 +40,14 @@ class AheadTable {
   std::size_t size() const { return waiting_.size(); }
   std::vector<AttemptId> Attempts() const;  // in the order of their numbers
   std::vector<AttemptId> Expected() const;  // the same
-  // What is expected is of no interest any more; nothing may wait. Returns the stubs' tasks.
+  // What is expected is of no interest any more; nothing may wait. Returns their tasks.
   std::vector<TaskRef> Clear();
 
   absl::Status CheckInvariants() const;
 
  private:
   struct Expectation {
-    std::shared_ptr<const Datum> stub;
+    std::shared_ptr<const Datum> promise;
     std::vector<AttemptId> dependants;
   };
   absl::flat_hash_map<AttemptId, QueuedPtr> waiting_;

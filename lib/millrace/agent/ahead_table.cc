@@ -27,14 +27,14 @@ QueuedPtr AheadTable::Take(AttemptId attempt) {
   return std::move(taken.mapped());
 }
 
-void AheadTable::Expect(AttemptId attempt, const std::shared_ptr<const Datum>& stub) {
-  expected_.try_emplace(attempt, Expectation{stub, {}});
+void AheadTable::Expect(AttemptId attempt, const std::shared_ptr<const Datum>& promise) {
+  expected_.try_emplace(attempt, Expectation{promise, {}});
 }
 
 AheadTable::Settled AheadTable::Settle(AttemptId attempt) {
   auto settled = expected_.extract(attempt);
   if (settled.empty()) return {};
-  return {std::move(settled.mapped().stub), std::move(settled.mapped().dependants)};
+  return {std::move(settled.mapped().promise), std::move(settled.mapped().dependants)};
 }
 
 std::vector<QueuedPtr> AheadTable::Fill(const std::vector<AttemptId>& dependants, AttemptId attempt,
@@ -72,10 +72,10 @@ std::vector<AttemptId> AheadTable::Expected() const {
 }
 
 std::vector<TaskRef> AheadTable::Clear() {
-  std::vector<TaskRef> stubs;
-  for (const AttemptId attempt : Expected()) stubs.push_back(expected_.at(attempt).stub->task);
+  std::vector<TaskRef> tasks;
+  for (const AttemptId attempt : Expected()) tasks.push_back(expected_.at(attempt).promise->task);
   expected_.clear();
-  return stubs;
+  return tasks;
 }
 
 absl::Status AheadTable::CheckInvariants() const {

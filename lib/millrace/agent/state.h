@@ -144,7 +144,7 @@ struct Agent::State {
   // ahead.cc: what waits for what is here
   bool Provide(Queued& queued, const Assignment& task, std::optional<std::uint32_t>& missing);
   bool Has(AttemptId attempt) const;
-  std::shared_ptr<const Datum> Complete(const Datum& stub, const AttemptReport& report);
+  std::shared_ptr<const Datum> Complete(const Datum& promise, const AttemptReport& report);
   void Settle(AttemptId attempt, const AttemptReport* report);
   void ReturnForsaken();
   void ReturnAhead();

@@ -172,9 +172,9 @@ void Core::Recant(Run& run, std::uint32_t task) {
       session.to_cancel.push_back(at.attempt);
       NoteOrders(session);
     }
-    DropStub(session, {.run = run.slot, .task = one});
+    DropPromise(session, {.run = run.slot, .task = one});
     for (const Dependency need : run.NeedsOf(one)) {
-      if (run.tasks.phase[need.task] != Phase::kEnded) DropStub(session, {.run = run.slot, .task = need.task});
+      if (run.tasks.phase[need.task] != Phase::kEnded) DropPromise(session, {.run = run.slot, .task = need.task});
     }
     for (const Edge edge : run.Dependants(one)) work.push_back(edge.target());
   }
@@ -186,7 +186,7 @@ void Core::Disappoint(Session& session, Run& run, std::uint32_t task) {
     const auto found = run.ahead.find(edge.target());
     if (found != run.ahead.end() && found->second.session == session.index) Recant(run, edge.target());
   }
-  DropStub(session, {.run = run.slot, .task = task});
+  DropPromise(session, {.run = run.slot, .task = task});
 }
 
 // The worker says hello, and has given up all that waited: what is left is what it holds, and orders of a number beyond
@@ -230,7 +230,7 @@ bool Core::AdoptAhead(Session& session, const Held& held) {
 }
 
 // The worker may not come to have the result of this task. Should it be needed there, it is sent.
-void Core::DropStub(Session& session, TaskKey key) {
+void Core::DropPromise(Session& session, TaskKey key) {
   if (session.data.erase(key) == 0) return;
   session.to_drop.push_back(key);
   NoteOrders(session);

@@ -245,7 +245,7 @@ class Core {
   void RecantAll(Session& session) { RecantBut(session, {}, UINT64_MAX); }
   void RecantBut(Session& session, const absl::flat_hash_set<AttemptId>& held, std::uint64_t through);
   bool AdoptAhead(Session& session, const Held& held);
-  void DropStub(Session& session, TaskKey key);
+  void DropPromise(Session& session, TaskKey key);
   void ListAhead(Session& session, TaskKey given);
 
   // ---- dispatch.cc ----

@@ -67,7 +67,7 @@ bool Core::TakeReport(Session& session, const AttemptReport& report) {
     const bool asked = attempts_[index].taking_back || session.draining;
     // Perhaps for want of a result that was to come there and did not: whoever needs it next is sent it.
     if (!asked) {
-      for (const Dependency need : run.NeedsOf(key.task)) DropStub(session, {.run = key.run, .task = need.task});
+      for (const Dependency need : run.NeedsOf(key.task)) DropPromise(session, {.run = key.run, .task = need.task});
     }
     GiveBack(run, key.task, Outcome::kNone, !asked);
     return true;

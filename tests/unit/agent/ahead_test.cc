@@ -17,12 +17,12 @@ class AheadTest : public ::testing::Test {
     rig.Attach();
     rig.Give(Chain(1, 3));
   }
-  static Datum Stub(std::uint32_t index) {
-    Datum stub;
-    stub.task = {.run = RunId{1}, .index = index};
-    stub.name = "t" + std::to_string(index);
-    stub.module = "m";
-    return stub;
+  static Datum Promise(std::uint32_t index) {
+    Datum promise;
+    promise.task = {.run = RunId{1}, .index = index};
+    promise.name = "t" + std::to_string(index);
+    promise.module = "m";
+    return promise;
   }
   // Attempts first to last, each of which needs the one before.
   Assign Chain(std::uint64_t first, std::uint64_t last) {
@@ -33,7 +33,7 @@ class AheadTest : public ::testing::Test {
       if (attempt == first) continue;
       const auto before = static_cast<std::uint32_t>(attempt - 1);
       tasks.back().needs.push_back({.task = before, .parameter = 0, .ahead = AttemptId{attempt - 1}});
-      data.push_back(Stub(before));
+      data.push_back(Promise(before));
     }
     Assign assign = rig.Work(std::move(tasks));
     assign.data = std::move(data);
@@ -94,7 +94,7 @@ TEST_F(AheadTest, OneWhoseDependencyHasEndedMeanwhileStartsAtOnce) {
   rig.Clear();
   Assign late = rig.Work({Rig::Task(9)});
   late.tasks[0].needs.push_back({.task = 3, .parameter = 0, .ahead = AttemptId{3}});
-  late.data.push_back(Stub(3));
+  late.data.push_back(Promise(3));
   rig.Give(std::move(late));
   ASSERT_THAT(rig.Started(), ElementsAre(9)) << "its report has not been recorded, so that the result is known";
   EXPECT_EQ(rig.All<Start>()[0].execute.needs[0].result.bytes, Bytes("three"));
@@ -104,7 +104,7 @@ TEST_F(AheadTest, OneThatWaitsForWhatIsNotHereComesBack) {
   rig.Clear();
   Assign strange = rig.Work({Rig::Task(9)});
   strange.tasks[0].needs.push_back({.task = 77, .parameter = 0, .ahead = AttemptId{77}});
-  strange.data.push_back(Stub(77));
+  strange.data.push_back(Promise(77));
   rig.Give(std::move(strange));
   Succeed(0, 1, "one");
   rig.Finish(0, 2, Outcome::kFailed);
