@@ -137,3 +137,26 @@ def A50_an_idle_worker_only_beats(fleet):
     # Beats and beacons have some 30 bytes, and no plane but theirs has anything to say that is larger or more often.
     assert 0 < sum(said) < 100 * beats, said
     assert sum(one > 0 for one in said) <= 3, said  # control, heartbeats, events: neither bulk nor HTTP
+
+
+CHAIN = """
+name: chain
+modules:
+  first: {run: "echo begun >> started; while [ ! -e go ]; do sleep 0.05; done"}
+  second: {needs: [first], run: "echo two >> ended"}
+  third: {needs: [second], run: "echo three >> ended"}
+"""
+
+
+def a_worker_goes_on_along_a_chain_while_its_broker_stands_still(fleet):
+    broker = fleet.start_broker("--durability", "async")
+    fleet.start_workers("w1")
+    run = fleet.submit(CHAIN)
+    wait_for("the start", lambda: lines(fleet.work / "started"))
+    broker.send_signal(signal.SIGSTOP)
+    (fleet.work / "go").touch()
+    wait_for("the end of the chain", lambda: lines(fleet.work / "ended") == ["two", "three"])
+    broker.send_signal(signal.SIGCONT)
+    row = fleet.wait_run(run)
+    assert row["state"] == "succeeded" and row["succeeded"] == 3, row
+    assert lines(fleet.work / "started") == ["begun"] and lines(fleet.work / "ended") == ["two", "three"]

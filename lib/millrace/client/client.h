@@ -49,8 +49,8 @@ class Client {
   // Accepted exactly once, however often the network makes it be said. Unavailable: no broker answered within the
   // patience.
   absl::StatusOr<Submitted> Submit(JobSpec job);
-  // Submits the job, waits for its end as Watch without rows does, and fetches the result if it has a single task: for
-  // a small one all that is one message there and two back.
+  // Submits the job, waits for its end as Watch without rows does, and fetches the result if it has a single task. A
+  // quick task with a small result is one message there and one back. The errors are those of Submit, Watch and Result.
   absl::StatusOr<Executed> Execute(JobSpec job, std::uint64_t max_size, std::chrono::milliseconds broker_patience);
   // The Answer of the broker; its error is this status.
   absl::StatusOr<Answer> Ask(Query query);

@@ -14,6 +14,14 @@
 #include "millrace/sched/core.h"
 
 namespace millrace::sched {
+namespace {
+
+// Nothing is given ahead across wider joints: there the hop is not what costs, and to look at all of their sides again
+// and again would.
+constexpr std::size_t kWidestFork = 256;  // dependants of one task
+constexpr std::size_t kWidestJoin = 64;   // needs of one task
+
+}  // namespace
 
 // Its dependants may be given ahead.
 void Core::ListAhead(Session& session, TaskKey given) {
@@ -34,18 +42,16 @@ bool Core::Leads(Session& session) {
   // Whatever is ready and could run there has its turn first, also what can only be given to a free slot.
   const bool others_first =
       std::any_of(active_.begin(), active_.end(), [&session](std::uint32_t index) { return session.Serves(index); });
-  while (!session.frontier.empty()) {
+  while (!session.frontier.empty() && !others_first && session.prefetched + session.ahead.size() < target) {
     const TaskKey key = session.frontier.front();
-    Run* run = RunAt(key.run);
-    const bool here = run != nullptr && AttemptAt(session, *run, key.task).valid();
-    // One of its dependants only: the others are for whoever has room when it has ended.
-    const std::uint32_t next = here ? NextAhead(session, *run, key.task) : kNone;
-    if (next != kNone) {
-      if (others_first || session.prefetched + session.ahead.size() >= target) break;
-      GiveAhead(session, *run, next);
-    }
     session.frontier.pop_front();
-    if (next != kNone) session.frontier.push_back({.run = key.run, .task = next});
+    Run* run = RunAt(key.run);
+    if (run == nullptr || !AttemptAt(session, *run, key.task).valid()) continue;
+    // One of its dependants only: the others are for whoever has room when it has ended.
+    const std::uint32_t next = NextAhead(session, *run, key.task);
+    if (next == kNone) continue;
+    GiveAhead(session, *run, next);
+    session.frontier.push_back({.run = key.run, .task = next});
   }
   if (session.frontier.size() > 2 * (session.held + session.ahead.size()) + 64) {
     std::erase_if(session.frontier, [&](const TaskKey& key) {
@@ -60,10 +66,13 @@ bool Core::Leads(Session& session) {
 std::uint32_t Core::NextAhead(const Session& session, const Run& run, std::uint32_t task) const {
   std::uint32_t best = kNone;
   ReadyEntry best_entry;
-  for (const Edge edge : run.Dependants(task)) {
+  const std::span<const Edge> dependants = run.Dependants(task);
+  if (dependants.size() > kWidestFork) return kNone;
+  for (const Edge edge : dependants) {
     const std::uint32_t target = edge.target();
     if (run.tasks.phase[target] != Phase::kWaiting || run.ahead.contains(target)) continue;
     const PackedTasks::Needs needs = run.NeedsOf(target);
+    if (needs.size() > kWidestJoin) continue;
     const bool ready = std::all_of(needs.begin(), needs.end(), [&](const Dependency& need) {
       return run.tasks.phase[need.task] == Phase::kEnded || AttemptAt(session, run, need.task).valid();
     });
@@ -189,8 +198,8 @@ void Core::Disappoint(Session& session, Run& run, std::uint32_t task) {
   DropPromise(session, {.run = run.slot, .task = task});
 }
 
-// The worker says hello, and has given up all that waited: what is left is what it holds, and orders of a number beyond
-// `through`, which it has yet to see. Of what it has, no result that was to come has come.
+// All but what the worker holds and what orders beyond number `through` have told it, which it has yet to see: before a
+// hello it gives up everything that waits.
 void Core::RecantBut(Session& session, const absl::flat_hash_set<AttemptId>& held, std::uint64_t through) {
   session.frontier.clear();
   std::vector<AttemptId> given_up;

@@ -231,6 +231,9 @@ class Core {
   Turn PickClass(bool prefetch);
   std::uint32_t FindRoom(const Capability& capability, std::uint32_t index) const;
   std::uint32_t FindPrefetchRoom(const Capability& capability, std::uint32_t index) const;
+  void Rebalance();
+  void TakeFor(const Session& idle, const std::vector<std::uint32_t>& loaded);
+
   // ---- ahead.cc ----
   void AssignAhead();
   bool Leads(Session& session);
@@ -247,10 +250,6 @@ class Core {
   bool AdoptAhead(Session& session, const Held& held);
   void DropPromise(Session& session, TaskKey key);
   void ListAhead(Session& session, TaskKey given);
-
-  // ---- dispatch.cc ----
-  void Rebalance();
-  void TakeFor(const Session& idle, const std::vector<std::uint32_t>& loaded);
 
   // ---- orders.cc ----
   void NoteOrders(Session& session);

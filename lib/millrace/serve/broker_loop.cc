@@ -85,7 +85,7 @@ void BrokerLoop::Run() {
   while (true) {
     Collect();
     StepAll();
-    SendLate();
+    SendReceipts();
     CompactIfWorthIt();
     const Instant now = Now();
     if (changed_ && now >= next_snapshot_) PublishSnapshot(now);
@@ -187,28 +187,17 @@ void BrokerLoop::SendTo(PeerId peer, Message message) {
     return;
   }
   if (!parts_.sockets.control) return;
-  if (auto* recorded = std::get_if<Recorded>(&message)) return SendLater(peer, std::move(*recorded));
-  SendNow(peer, std::move(message));
-  const auto late = late_.find(peer);
-  if (late != late_.end()) SendNow(peer, std::move(late_.extract(late).mapped()));
-}
-
-// Nobody waits for a receipt, and to be woken for one may cost a worker more than the task it is for. It goes with the
-// next message, or in a moment, and one for many.
-void BrokerLoop::SendLater(PeerId peer, Recorded recorded) {
-  if (late_.empty()) late_until_ = Now() + kReceiptsTogether;
-  const auto [late, fresh] = late_.try_emplace(peer, recorded);
-  if (fresh) return;
-  if (late->second.session == recorded.session) {
-    recorded.dropped.insert(recorded.dropped.begin(), late->second.dropped.begin(), late->second.dropped.end());
-    recorded.through = std::max(recorded.through, late->second.through);
+  if (auto* recorded = std::get_if<Recorded>(&message)) {
+    if (receipts_.empty()) receipts_until_ = Now() + kReceiptsTogether;
+    return receipts_.Add(peer, std::move(*recorded));
   }
-  late->second = std::move(recorded);
+  SendNow(peer, std::move(message));
+  if (auto receipt = receipts_.TakeFor(peer)) SendNow(peer, *std::move(receipt));
 }
 
-void BrokerLoop::SendLate() {
-  if (late_.empty() || Now() < late_until_) return;
-  for (auto& [peer, recorded] : std::exchange(late_, {})) SendNow(peer, std::move(recorded));
+void BrokerLoop::SendReceipts() {
+  if (receipts_.empty() || Now() < receipts_until_) return;
+  for (auto& [peer, recorded] : receipts_.TakeAll()) SendNow(peer, std::move(recorded));
 }
 
 void BrokerLoop::SendNow(PeerId peer, Message message) {
@@ -318,7 +307,7 @@ void BrokerLoop::Wait() {
   add_fd(stop_orders_.fd());
   until = std::min(until, more_to_read_ ? Instant{} : brain_.NextWake());
   if (changed_) until = std::min(until, next_snapshot_);
-  if (!late_.empty()) until = std::min(until, late_until_);
+  if (!receipts_.empty()) until = std::min(until, receipts_until_);
   if (stop_deadline_) until = std::min(until, *stop_deadline_);
   const auto ready = poller_.Wait(items, ToSteady(until));
   if (!ready.ok()) log::Error("waiting for messages: %s", TextOf(ready.status()));

@@ -26,6 +26,7 @@
 #include "millrace/serve/journal_thread.h"
 #include "millrace/serve/log_store.h"
 #include "millrace/serve/process_watch.h"
+#include "millrace/serve/receipts.h"
 #include "millrace/serve/release_queue.h"
 #include "millrace/serve/snapshot.h"
 #include "millrace/serve/store_thread.h"
@@ -107,8 +108,7 @@ class BrokerLoop {
   void Perform(sched::Action action);
   void SendTo(PeerId peer, Message message);
   void SendNow(PeerId peer, Message message);
-  void SendLater(PeerId peer, Recorded recorded);
-  void SendLate();
+  void SendReceipts();
   void SpillLargePayloads(Message& message);
   void Spill(Payload& payload);
   BrokerView View(Instant now) const;
@@ -145,8 +145,8 @@ class BrokerLoop {
   std::uint64_t malformed_ = 0;
   bool more_to_read_ = false;        // a bounded read left something: do not wait
   bool changed_ = true;              // since the last snapshot
-  std::map<PeerId, Recorded> late_;  // receipts that have not been sent
-  Instant late_until_{};
+  Receipts receipts_;
+  Instant receipts_until_{};  // then they are sent, whatever else there is
   Instant next_snapshot_{};    // not before
   Instant next_heartbeats_{};  // beats that come before are read then, all together
   std::optional<Instant> stop_deadline_;

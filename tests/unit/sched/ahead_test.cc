@@ -123,6 +123,45 @@ TEST_F(AheadTest, WhatIsReadyGoesFirst) {
   EXPECT_FALSE(Of("b").valid()) << "others wait that need nothing";
 }
 
+TEST_F(AheadTest, A29_TheOneThatGoesFirstIsGivenAheadOrNone) {
+  Policy urgent;
+  urgent.priority = 5;
+  rig_.Submit(Job().Task("a").Task("old", "a").Task("urgent", "a", urgent).spec);
+  EXPECT_TRUE(Of("urgent").valid());
+  EXPECT_FALSE(Of("old").valid());
+  rig_.Succeed("w1", "a");
+  rig_.Succeed("w1", "urgent");
+  rig_.Succeed("w1", "old");
+  Policy once = urgent;
+  once.idempotent = false;
+  rig_.Submit(Job().Task("b").Task("plain", "b").Task("first", "b", once).spec);
+  EXPECT_FALSE(Of("plain").valid()) << "it would overtake one that cannot be given ahead";
+}
+
+TEST_F(AheadTest, NothingIsGivenAheadAcrossWideForksAndJoins) {
+  Job fork;
+  fork.Task("a");
+  for (int i = 0; i < 257; ++i) fork.Task("b" + std::to_string(i), "a");
+  rig_.Submit(std::move(fork.spec));
+  EXPECT_FALSE(Of("b0").valid());
+  rig_.Tell(CommandKind::kCancelRun);
+  rig_.End("w1", "a", Outcome::kCancelled);
+  std::string all;
+  Job join;
+  for (int i = 0; i < 65; ++i) {
+    join.Task("c" + std::to_string(i), i == 0 ? "" : "c0");
+    all += " c" + std::to_string(i);
+  }
+  join.Task("end", all);
+  rig_.Submit(std::move(join.spec));
+  rig_.Succeed("w1", "c0");
+  for (int i = 1; i < 65; ++i) {
+    EXPECT_FALSE(Of("end").valid());
+    rig_.Succeed("w1", "c" + std::to_string(i));
+  }
+  EXPECT_TRUE(Of("end").valid());
+}
+
 TEST_F(AheadTest, WhatMayNotRunTwiceAndWhatIsCachedIsNotGivenAhead) {
   Policy once;
   once.idempotent = false;
