@@ -28,7 +28,7 @@ class AheadTable {
 
   struct Settled {
     std::shared_ptr<const Datum> promise;  // null: nobody expected it
-    std::vector<AttemptId> dependants;  // that are still here, in the order they came
+    std::vector<AttemptId> dependants;     // that are still here, in the order they came
   };
   // The attempt has ended.
   Settled Settle(AttemptId attempt);

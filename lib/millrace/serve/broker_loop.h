@@ -143,10 +143,10 @@ class BrokerLoop {
   sched::Actions actions_;
   net::Poller poller_;
   std::uint64_t malformed_ = 0;
-  bool more_to_read_ = false;        // a bounded read left something: do not wait
-  bool changed_ = true;              // since the last snapshot
+  bool more_to_read_ = false;  // a bounded read left something: do not wait
+  bool changed_ = true;        // since the last snapshot
   Receipts receipts_;
-  Instant receipts_until_{};  // then they are sent, whatever else there is
+  Instant receipts_until_{};   // then they are sent, whatever else there is
   Instant next_snapshot_{};    // not before
   Instant next_heartbeats_{};  // beats that come before are read then, all together
   std::optional<Instant> stop_deadline_;

@@ -20,8 +20,8 @@ class WatchTest : public testing::Test {
     rig_.Say(kPeer, hello);
   }
   void Submit(JobSpec job, std::uint64_t request = 5) {
-    rig_.Say(kPeer, millrace::Submit{
-                        .request = request, .token = 9, .job = std::move(job), .job_digest = {}, .watch = true});
+    rig_.Say(kPeer,
+             millrace::Submit{.request = request, .token = 9, .job = std::move(job), .job_digest = {}, .watch = true});
   }
   std::vector<Answer> Told() const { return rig_.Sent<Answer>(kPeer); }
 
