@@ -25,7 +25,10 @@ constexpr std::size_t kWidestJoin = 64;   // needs of one task
 
 // Its dependants may be given ahead.
 void Core::ListAhead(Session& session, TaskKey given) {
-  if (session.frontier.empty()) leading_.push_back(session.index);
+  // One that was emptied in this step may still be on the list.
+  const bool listed =
+      !session.frontier.empty() || std::find(leading_.begin(), leading_.end(), session.index) != leading_.end();
+  if (!listed) leading_.push_back(session.index);
   session.frontier.push_back(given);
 }
 
