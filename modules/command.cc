@@ -3,7 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <utility>
 
 #include "millrace/base/digest.h"
@@ -44,7 +44,10 @@ absl::Status WriteInputs(const Context& context, const std::filesystem::path& di
 
 absl::StatusOr<Value> OwnResult(const std::filesystem::path& path, CommandResult& ended) {
   std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream read;
+  if (file && file.peek() != std::ifstream::traits_type::eof()) read << file.rdbuf();  // iterators would throw
+  const std::string text = std::move(read).str();
+  if (file.bad()) return InvalidArgument("what is at $MILLRACE_OUTPUT cannot be read: is it a folder?");
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
     return MakeValue(Ended{ended.exit_code, std::move(ended.output)});
   }

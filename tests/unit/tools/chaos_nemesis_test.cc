@@ -7,8 +7,8 @@
 
 #include <atomic>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <string>
 
 #include "tests/support/temporary.h"
 
@@ -65,7 +65,8 @@ struct NemesisTest : ::testing::Test {
   }
   char StateOfFirst() {
     std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::string text;
+    std::getline(file, text);  // no iterators: they throw when the process is gone between opening and reading
     return text.empty() ? ' ' : text[text.rfind(')') + 2];
   }
 
