@@ -125,7 +125,7 @@ Instant Agent::State::NextLinkWake() const {
 
 Instant Agent::State::NextWorkWake() const {
   Instant next = kNever;
-  for (std::uint32_t index = 0; index < slots.size(); ++index) {
+  for (std::uint32_t index = 0; index < slots.end(); ++index) {
     const Slot& slot = slots[index];
     if (!slot.busy()) continue;
     if (slot.cause == StopCause::kNone) next = std::min(next, slot.deadline);

@@ -98,7 +98,7 @@ bool Agent::State::LineUp(const Queued& head) {
   if (!head.in_process || head.memory_limit > 0 || slots.Clamp(head.assignment.cpus) != 1 || Fetches(head))
     return false;
   std::uint32_t best = slots.size();
-  for (std::uint32_t index = 0; index < slots.cpus(); ++index) {
+  for (std::uint32_t index = 0; index < std::min<std::int64_t>(slots.cpus(), slots.end()); ++index) {
     const Slot& slot = slots[index];
     if (!slot.busy() || !slot.in_process || slot.cpus != 1 || slot.cause != StopCause::kNone || slot.told ||
         slot.fetches) {
@@ -185,7 +185,7 @@ void Agent::State::Unline(Lined lined) {
   Settle(attempt, nullptr);
 }
 
-void Agent::State::On(SlotSaid event) {
+void Agent::State::On(SlotSaid&& event) {
   if (event.slot >= slots.size()) return;
   Slot& slot = slots[event.slot];
   if (auto* printed = std::get_if<SlotOutput>(&event.message)) {
@@ -208,7 +208,7 @@ void Agent::State::On(SlotSaid event) {
   }
 }
 
-void Agent::State::OnDone(std::uint32_t index, SlotDone done) {
+void Agent::State::OnDone(std::uint32_t index, SlotDone&& done) {
   Slot& slot = slots[index];
   slot.deaths = 0;
   if (slot.killed) {
@@ -246,7 +246,7 @@ void Agent::State::On(SlotDied event) {
 }
 
 // The attempt in this slot is over, or as good as over: says so, once.
-void Agent::State::Conclude(std::uint32_t index, std::optional<SlotDone> done, const std::optional<Death>& death) {
+void Agent::State::Conclude(std::uint32_t index, std::optional<SlotDone>&& done, const std::optional<Death>& death) {
   Slot& slot = slots[index];
   if (slot.told) return;
   if (auto report = Verdict(slot, std::move(done), death, now)) {
@@ -280,7 +280,7 @@ void Agent::State::KillSlot(std::uint32_t index) {
 }
 
 void Agent::State::TendSlots() {
-  for (std::uint32_t index = 0; index < slots.size(); ++index) {
+  for (std::uint32_t index = 0; index < slots.end(); ++index) {
     Slot& slot = slots[index];
     if (!slot.busy()) continue;
     if (lanes.Waiting(index) && now >= After(slot.started, kLaneStall)) {

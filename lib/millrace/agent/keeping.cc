@@ -11,7 +11,7 @@
 
 namespace millrace::agent {
 
-void Agent::State::Make(AttemptReport report, TaskRef ahead_task) {
+void Agent::State::Make(AttemptReport&& report, TaskRef ahead_task) {
   ++counts.reported;
   const bool keep = config.keeps_outbox && report.execution >= kKeepLong;
   if (keep) Act(Keep{.broker = link.terms.broker, .reports = {report}});

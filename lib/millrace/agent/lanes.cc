@@ -11,9 +11,10 @@ namespace millrace::agent {
 
 void Lanes::Measure(std::uint32_t slot, Duration execution) {
   constexpr double kWeight = 0.2;  // one slow attempt ends the lining up, some twenty quick ones begin it again
+  constexpr double kOutlier = 5;
   double& mean = lanes_[slot].service_ns;
   const double sample = std::max(static_cast<double>(execution.count()), 1.0);
-  mean = mean == 0 ? sample : mean + kWeight * (sample - mean);
+  mean = mean == 0 ? sample : mean + kWeight * (std::min(sample, kOutlier * mean) - mean);
 }
 
 bool Lanes::HasRoom(std::uint32_t slot) const {

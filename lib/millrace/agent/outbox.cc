@@ -19,7 +19,7 @@ std::size_t Weight(const AttemptReport& report) {
 
 }  // namespace
 
-void Outbox::Add(AttemptReport report, Instant keep_at, bool kept, TaskRef ahead_task) {
+void Outbox::Add(AttemptReport&& report, Instant keep_at, bool kept, TaskRef ahead_task) {
   numbers_[report.attempt] = newest() + 1;
   reports_.push_back(
       {.report = std::move(report), .keep_at = keep_at, .hollow = false, .kept = kept, .ahead_task = ahead_task});
@@ -69,6 +69,7 @@ bool Outbox::Record(std::uint64_t through) {
 void Outbox::TakeBatch(Report& report) {
   report.first_number = sent_through_ + 1;
   std::size_t bytes = 0;
+  report.reports.reserve(std::min<std::size_t>(newest() - sent_through_, kReportsPerMessage));
   while (sent_through_ < newest() && report.reports.size() < kReportsPerMessage && bytes < kBytesPerMessage) {
     const AttemptReport& next = reports_[sent_through_ + 1 - first_].report;
     bytes += Weight(next);

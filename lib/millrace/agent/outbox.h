@@ -20,7 +20,7 @@ class Outbox {
  public:
   // At most one report per attempt. It should be on disk at `keep_at`, which never falls; `kept`: it is. `ahead_task`:
   // of an attempt that was assigned ahead.
-  void Add(AttemptReport report, Instant keep_at = kNever, bool kept = false, TaskRef ahead_task = {});
+  void Add(AttemptReport&& report, Instant keep_at = kNever, bool kept = false, TaskRef ahead_task = {});
   bool Holds(AttemptId attempt) const { return numbers_.contains(attempt); }
   // Null when there is none. Until the next change.
   const AttemptReport* Find(AttemptId attempt) const {

@@ -35,6 +35,7 @@ Slot& Slots::Occupy(std::uint32_t index, AttemptId attempt, std::int64_t cpus) {
   slot.cpus = cpus;
   cpus_used_ += cpus;
   ++busy_;
+  end_ = std::max(end_, index + 1);
   return slot;
 }
 
@@ -45,10 +46,11 @@ void Slots::Free(std::uint32_t index) {
   const std::uint32_t deaths = slot.deaths;
   slot = Slot{};
   slot.deaths = deaths;
+  while (end_ > 0 && !slots_[end_ - 1].busy()) --end_;
 }
 
 std::optional<std::uint32_t> Slots::Find(AttemptId attempt) const {
-  for (std::uint32_t index = 0; index < slots_.size(); ++index) {
+  for (std::uint32_t index = 0; index < end_; ++index) {
     if (slots_[index].attempt == attempt) return index;
   }
   return std::nullopt;
@@ -59,6 +61,8 @@ absl::Status Slots::CheckInvariants() const {
   std::uint32_t busy = 0;
   for (std::uint32_t index = 0; index < slots_.size(); ++index) {
     const Slot& slot = slots_[index];
+    if (slot.busy() && index >= end_)
+      return Internal("slot %d is busy, and the last such is said to be %d", index, end_);
     if (!slot.busy()) {
       if (slot.cpus != 0 || slot.killed || slot.told || slot.deadline != kNever || slot.kill_at != kNever) {
         return Internal("free slot %d has traces of an attempt", index);

@@ -64,6 +64,7 @@ class Slots {
   void Free(std::uint32_t index);
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(slots_.size()); }
+  std::uint32_t end() const { return end_; }  // beyond the last one that is busy: most are not, most of the time
   Slot& operator[](std::uint32_t index) { return slots_[index]; }
   const Slot& operator[](std::uint32_t index) const { return slots_[index]; }
   // The slot in which this attempt runs.
@@ -79,6 +80,7 @@ class Slots {
   std::int64_t cpus_;
   std::int64_t cpus_used_ = 0;
   std::uint32_t busy_ = 0;
+  std::uint32_t end_ = 0;
   std::vector<Slot> slots_;  // those that take cpus first
 };
 

@@ -22,7 +22,7 @@ bool Agent::State::ReportsDue() const {
   if (speech.report_owed || now >= speech.notice_at) return true;
   const bool dry = backlog.empty() && lanes.size() == 0 && ahead.size() == 0;
   if (outbox.unsent() > 0 && (dry || now >= speech.batch_until || outbox.unsent() >= kBatchSize)) return true;
-  for (std::uint32_t index = 0; index < slots.size(); ++index) {
+  for (std::uint32_t index = 0; index < slots.end(); ++index) {
     if (HintDue(slots[index], kStartedHint)) return true;
   }
   return false;
@@ -58,7 +58,7 @@ void Agent::State::SendReports() {
     speech.notice_at = kNever;
   }
   Report report;
-  for (std::uint32_t index = 0; index < slots.size(); ++index) {
+  for (std::uint32_t index = 0; index < slots.end(); ++index) {
     Slot& slot = slots[index];
     if (!HintDue(slot, kStartedHint / 2)) continue;
     slot.hinted = true;

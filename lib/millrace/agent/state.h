@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -102,7 +103,7 @@ struct Agent::State {
   void On(Connected);
   void On(Disconnected event);
   void On(Heard event);
-  void On(SlotSaid event);
+  void On(SlotSaid&& event);
   void On(SlotDied event);
   void On(StopAsked event);
   void On(Tick) {}
@@ -161,8 +162,8 @@ struct Agent::State {
   void WithdrawAll(Wish wish);
   void OnUnstarted(std::uint32_t index, AttemptId attempt);
   void Unline(Lined lined);
-  void OnDone(std::uint32_t index, SlotDone done);
-  void Conclude(std::uint32_t index, std::optional<SlotDone> done, const std::optional<Death>& death);
+  void OnDone(std::uint32_t index, SlotDone&& done);
+  void Conclude(std::uint32_t index, std::optional<SlotDone>&& done, const std::optional<Death>& death);
   void Stop(std::uint32_t index, StopCause cause);
   void KillSlot(std::uint32_t index);
   void TendSlots();
@@ -177,7 +178,7 @@ struct Agent::State {
   void WantNotice();
 
   // keeping.cc: what is on disk
-  void Make(AttemptReport report, TaskRef ahead_task = {});
+  void Make(AttemptReport&& report, TaskRef ahead_task = {});
   void TendDisk();
   void KeepAll();
   Instant NextKeep() const { return config.keeps_outbox ? outbox.KeepAt() : kNever; }
@@ -193,7 +194,10 @@ struct Agent::State {
 
   absl::Status CheckInvariants() const;
 
-  void Act(decltype(Action::body) body) { out->push_back({.after = 0, .body = std::move(body)}); }
+  template <class Body>
+  void Act(Body&& body) {
+    out->emplace_back().body.template emplace<std::decay_t<Body>>(std::forward<Body>(body));
+  }
   void Say(Message message) {
     life.said = now;
     Act(Send{std::move(message)});

@@ -21,10 +21,10 @@ inline constexpr Duration kOutputBatch = std::chrono::milliseconds(100);
 inline constexpr Duration kFlushGrace = std::chrono::seconds(5);  // of a drain, for its last reports
 inline constexpr Duration kExitGrace = std::chrono::seconds(2);   // for killed slots to be gone
 inline constexpr Duration kShortestBeat = std::chrono::milliseconds(10);
-inline constexpr Duration kLaneService = std::chrono::microseconds(100);  // attempts that take longer do not line up
-inline constexpr Duration kLaneWork = std::chrono::microseconds(500);     // in one slot's lane, as far as is known
+inline constexpr Duration kLaneService = std::chrono::microseconds(500);  // attempts that take longer do not line up
+inline constexpr Duration kLaneWork = std::chrono::milliseconds(2);       // in one slot's lane, as far as is known
 inline constexpr std::size_t kLaneLength = 256;                           // attempts in it
-inline constexpr Duration kLaneStall = std::chrono::milliseconds(2);      // then those behind are withdrawn
+inline constexpr Duration kLaneStall = std::chrono::milliseconds(10);     // then those behind are withdrawn
 inline constexpr int kBeatsMissed = 3;  // a channel silent for this many intervals is degraded
 
 // `now + wait`, kNever for waits without an end.

@@ -43,7 +43,7 @@ void TakeDone(SlotDone& done, AttemptReport& report) {
   report.failure = std::move(done.failure);
   report.outcome = done.outcome;
   switch (done.outcome) {
-    case Outcome::kSucceeded: report.artifacts = done.artifacts; [[fallthrough]];
+    case Outcome::kSucceeded: report.artifacts = std::move(done.artifacts); [[fallthrough]];
     case Outcome::kSkipped: report.result = std::move(done.result); break;
     case Outcome::kFailed:
     case Outcome::kCancelled: break;
@@ -77,6 +77,13 @@ void OutOfMemory(std::int64_t used, std::int64_t limit, AttemptReport& report) {
       absl::StrFormat("out of memory: used %s, limit %s (memory_limit)", FormatSize(used), FormatSize(limit));
 }
 
+void Limit(Failure& failure) {
+  for (std::string* text : {&failure.message, &failure.exception}) {
+    if (text->size() > kMaxFailureText) *text = Beginning(*text, kMaxFailureText);
+  }
+  if (failure.output.size() > kMaxFailureText) failure.output = Ending(failure.output, kMaxFailureText);
+}
+
 }  // namespace
 
 std::string Describe(const Death& death) {
@@ -87,16 +94,20 @@ std::string Describe(const Death& death) {
   return absl::StrFormat("signal %d", death.signal);
 }
 
-std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> done, const std::optional<Death>& death,
-                                     Instant now) {
-  AttemptReport report;
+std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone>&& done,
+                                     const std::optional<Death>& death, Instant now) {
+  std::optional<AttemptReport> verdict(std::in_place);  // made where the caller wants it
+  AttemptReport& report = *verdict;
   report.attempt = slot.attempt;
   report.execution = now - slot.started;
   const Duration ran = done.has_value() ? done->execution : report.execution;
   // Who finished in time has finished, whatever was asked for while the news was on its way.
   const bool in_time = done.has_value() && IsGoodEnd(done->outcome) &&
                        (slot.cause != StopCause::kTimeout || slot.timeout <= Duration::zero() || ran < slot.timeout);
-  if (slot.cause == StopCause::kUnwanted || (slot.cause == StopCause::kLeaving && !in_time)) return std::nullopt;
+  if (slot.cause == StopCause::kUnwanted || (slot.cause == StopCause::kLeaving && !in_time)) {
+    verdict.reset();
+    return verdict;
+  }
 
   // A module that was killed with its commands may still have seen one of them die first: that is not the reason.
   const bool over_limit = slot.cause == StopCause::kNone && death.has_value() && death->memory_used > 0;
@@ -121,10 +132,8 @@ std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> d
   if (!death.has_value() && !done.has_value()) report.failure.message += "; it did not stop and still runs";
   if (done.has_value() && report.failure.output.empty()) report.failure.output = std::move(done->failure.output);
   if (!IsGoodEnd(report.outcome) && report.failure.output.empty()) report.failure.output = slot.tail.Text();
-  report.failure.message = Beginning(report.failure.message, kMaxFailureText);
-  report.failure.exception = Beginning(report.failure.exception, kMaxFailureText);
-  report.failure.output = Ending(report.failure.output, kMaxFailureText);
-  return report;
+  Limit(report.failure);
+  return verdict;
 }
 
 }  // namespace millrace::agent

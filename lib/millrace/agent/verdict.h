@@ -24,8 +24,8 @@ struct Death {
 
 // The report of the attempt in `slot`, nothing when nobody wants one. `done`: the last word of the attempt, if it had
 // one; `death`: its host's, if that is gone. Neither: it is reported although it still runs.
-std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone> done, const std::optional<Death>& death,
-                                     Instant now);
+std::optional<AttemptReport> Verdict(const Slot& slot, std::optional<SlotDone>&& done,
+                                     const std::optional<Death>& death, Instant now);
 
 // "signal 11 (SIGSEGV)" or "exit code 3".
 std::string Describe(const Death& death);

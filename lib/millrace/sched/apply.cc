@@ -303,7 +303,7 @@ void Core::LeaveQueue(std::uint32_t queue) {
     active_.erase(queue);
     return;
   }
-  if (capability.queue.entries().size() <= MostEntries(capability)) return;
+  if (capability.queue.size() <= MostEntries(capability)) return;
   capability.queue.Sweep([this, queue](const ReadyEntry& entry) { return IsQueuedIn(entry.key, queue); });
 }
 

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "millrace/base/time.h"
 #include "millrace/model/job.h"
 #include "millrace/sched/match.h"
@@ -28,29 +31,45 @@ constexpr bool GoesBefore(const ReadyEntry& a, const ReadyEntry& b) {
   return a.key < b.key;
 }
 
-// A binary heap. Entries of tasks that have ended meanwhile stay until they come to the top, where the owner drops
-// them, or until they are too many for the owner.
+// What comes in order, as the tasks of a job mostly do, stands in a line; the rest in a binary heap beside it. Entries
+// of tasks that have ended meanwhile stay until they come to the top, where the owner drops them, or until they are too
+// many for the owner.
 class ReadyQueue {
  public:
   void Push(const ReadyEntry& entry);
-  // Room for so many more. Growing by steps would copy a large queue, all at once, when it is in use.
+  // Room for so many more in the line. Growing by steps would copy a large queue, all at once, when it is in use.
   void Reserve(std::size_t more) {
-    if (more > heap_.size()) heap_.reserve(heap_.size() + more);
+    if (more > line_.size()) line_.reserve(line_.size() + more);
   }
   void Pop();
   // Drops the entries for which `is_live` is false.
   template <class IsLive>
   void Sweep(IsLive&& is_live) {
-    std::erase_if(heap_, [&](const ReadyEntry& entry) { return !is_live(entry); });
+    const auto is_dead = [&](const ReadyEntry& entry) { return !is_live(entry); };
+    line_.erase(line_.begin(), line_.begin() + static_cast<std::ptrdiff_t>(std::exchange(head_, 0)));
+    std::erase_if(line_, is_dead);
+    std::erase_if(heap_, is_dead);
     Restore();
   }
-  const ReadyEntry& Top() const { return heap_.front(); }
-  bool Empty() const { return heap_.empty(); }
-  void Clear() { heap_.clear(); }
-  const std::vector<ReadyEntry>& entries() const { return heap_; }
+  const ReadyEntry& Top() const { return TopIsInLine() ? line_[head_] : heap_.front(); }
+  bool Empty() const { return size() == 0; }
+  void Clear();
+  std::size_t size() const { return line_.size() - head_ + heap_.size(); }
+  template <class Visit>
+  void ForEach(Visit&& visit) const {
+    for (std::size_t i = head_; i < line_.size(); ++i) visit(line_[i]);
+    for (const ReadyEntry& entry : heap_) visit(entry);
+  }
+  absl::Status CheckInvariants() const;
 
  private:
+  bool TopIsInLine() const {
+    return head_ < line_.size() && (heap_.empty() || !GoesBefore(heap_.front(), line_[head_]));
+  }
   void Restore();
+
+  std::vector<ReadyEntry> line_;  // sorted from head_ on
+  std::size_t head_ = 0;          // those before it have been popped
   std::vector<ReadyEntry> heap_;
 };
 

@@ -162,15 +162,15 @@ void Core::FailStuckClass(std::uint32_t capability) {
   classes_[capability].stuck_at = kNever;
   Instant next = kNever;
   std::vector<TaskKey> stuck;
-  for (const ReadyEntry& entry : classes_[capability].queue.entries()) {
-    if (!IsQueuedIn(entry.key, capability)) continue;
+  classes_[capability].queue.ForEach([&](const ReadyEntry& entry) {
+    if (!IsQueuedIn(entry.key, capability)) return;
     const Instant at = StuckAt(*RunAt(entry.key.run), entry.key.task);
     if (at <= now_) {
       stuck.push_back(entry.key);
     } else {
       next = std::min(next, at);
     }
-  }
+  });
   if (next != kNever) ArmStuck(capability, std::max(next, now_ + config_.capability_timeout / kStuckLooks));
   std::sort(stuck.begin(), stuck.end());
   for (const TaskKey key : stuck) {

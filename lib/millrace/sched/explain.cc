@@ -119,11 +119,9 @@ void Core::ExplainQueued(const Run& run, std::uint32_t task, Instant now, std::v
   const ReadyEntry own{
       .priority = run.PolicyOf(task).priority, .below = run.BelowOf(task), .key = {.run = run.slot, .task = task}};
   std::uint32_t ahead = 0;
-  for (const ReadyEntry& entry : capability.queue.entries()) {
-    const Run* other = RunAt(entry.key.run);
-    if (other == nullptr || other->tasks.phase[entry.key.task] != Phase::kQueued) continue;
-    if (GoesBefore(entry, own) && QueueOf(*other, entry.key.task) == index) ++ahead;
-  }
+  capability.queue.ForEach([&](const ReadyEntry& entry) {
+    if (GoesBefore(entry, own) && IsQueuedIn(entry.key, index)) ++ahead;
+  });
   std::uint32_t free = 0;
   for (const auto& session : sessions_) {
     const bool fits = session != nullptr && session->Serving() && session->Serves(index) && session->prefetched == 0 &&

@@ -285,15 +285,18 @@ absl::Status Core::CheckQueues() const {
   for (std::uint32_t index = 0; index < classes_.size(); ++index) {
     const Capability& capability = classes_[index];
     std::uint32_t live = 0;
-    for (const ReadyEntry& entry : capability.queue.entries()) {
-      if (!IsQueuedIn(entry.key, index)) continue;
+    absl::Status twice;
+    capability.queue.ForEach([&](const ReadyEntry& entry) {
+      if (!IsQueuedIn(entry.key, index)) return;
       ++live;
       if (++entries[entry.key] > 1) {
-        return Internal("'%s' is queued twice", RunAt(entry.key.run)->NameOf(entry.key.task));
+        twice.Update(Internal("'%s' is queued twice", RunAt(entry.key.run)->NameOf(entry.key.task)));
       }
-    }
-    if (capability.queue.entries().size() > MostEntries(capability)) {
-      return Internal("class %d has %d entries for %d queued tasks", index, capability.queue.entries().size(), live);
+    });
+    MILLRACE_RETURN_IF_ERROR(twice);
+    MILLRACE_RETURN_IF_ERROR(capability.queue.CheckInvariants());
+    if (capability.queue.size() > MostEntries(capability)) {
+      return Internal("class %d has %d entries for %d queued tasks", index, capability.queue.size(), live);
     }
     if (live != capability.queued)
       return Internal("class %d has %d queued, counted %d", index, live, capability.queued);

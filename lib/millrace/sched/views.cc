@@ -99,11 +99,11 @@ std::vector<std::string> Core::RunWarnings(const Run& run) const {
     if (capability.queued == 0 || capability.servers > 0) continue;
     std::uint32_t count = 0;
     std::uint32_t first = kNone;
-    for (const ReadyEntry& entry : capability.queue.entries()) {
-      if (entry.key.run != run.slot || run.tasks.phase[entry.key.task] != Phase::kQueued) continue;
+    capability.queue.ForEach([&](const ReadyEntry& entry) {
+      if (entry.key.run != run.slot || run.tasks.phase[entry.key.task] != Phase::kQueued) return;
       ++count;
       first = std::min(first, entry.key.task);
-    }
+    });
     if (count == 0) continue;
     warnings.push_back(
         absl::StrFormat("%d ready tasks such as '%s' have no worker that could run them", count, run.NameOf(first)));

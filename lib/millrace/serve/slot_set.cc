@@ -129,12 +129,10 @@ void SlotSet::Kill(std::uint32_t index) {
   if (slot != nullptr && slot->process && slot->host_alive) slot->process->KillTree();
 }
 
-void SlotSet::Collect(std::vector<agent::Event>& events) {
-  std::vector<agent::SlotSaid> said;
-  said_.DrainInto(said);
-  for (agent::SlotSaid& item : said) events.push_back(std::move(item));
+void SlotSet::Collect(std::vector<agent::SlotSaid>& by_threads, std::vector<agent::Event>& by_hosts) {
+  said_.DrainInto(by_threads);
   for (std::uint32_t i = 0; i < options_.slots; ++i) {
-    if (hosts_[i] && hosts_[i]->process) CollectHost(i, events);
+    if (hosts_[i] && hosts_[i]->process) CollectHost(i, by_hosts);
   }
 }
 

@@ -44,8 +44,8 @@ class SlotSet {
   void Terminate(std::uint32_t slot, AttemptId attempt);
   void Kill(std::uint32_t slot);
 
-  // What hosts and threads have said since the last call, as events for the agent.
-  void Collect(std::vector<agent::Event>& events);
+  // What was said since the last call, as events for the agent: by threads, and then by hosts, which also die.
+  void Collect(std::vector<agent::SlotSaid>& by_threads, std::vector<agent::Event>& by_hosts);
   void AppendPollItems(std::vector<net::PollItem>& items);
 
  private:

@@ -15,7 +15,7 @@
 namespace millrace::serve {
 namespace {
 
-constexpr Duration kUnseen = std::chrono::microseconds(200);  // of attempts that have ended and nobody was woken for
+constexpr Duration kUnseen = std::chrono::milliseconds(1);  // of attempts that have ended and nobody was woken for
 
 }  // namespace
 

@@ -110,10 +110,13 @@ void WorkerLoop::CollectLink() {
 // A large result goes to the bulk plane first: the agent hears of it when it is there, and until then of nothing that
 // came behind it from that slot.
 void WorkerLoop::CollectSlots() {
-  std::vector<agent::Event> said;
-  slots_.Collect(said);
+  std::vector<agent::SlotSaid> by_threads;
+  std::vector<agent::Event> by_hosts;
+  slots_.Collect(by_threads, by_hosts);
+  events_.reserve(events_.size() + by_threads.size());
+  for (agent::SlotSaid& said : by_threads) TakeSaid(std::move(said));
   Making making;
-  for (agent::Event& event : said) {
+  for (agent::Event& event : by_hosts) {
     auto* slot_said = std::get_if<agent::SlotSaid>(&event);
     auto* died = std::get_if<agent::SlotDied>(&event);
     if (died != nullptr && died->done) died->done->artifacts.reset();
@@ -132,7 +135,7 @@ void WorkerLoop::CollectSlots() {
   }
 }
 
-void WorkerLoop::TakeSaid(agent::SlotSaid said) {
+void WorkerLoop::TakeSaid(agent::SlotSaid&& said) {
   if (const auto stored = storing_.find(said.slot); stored != storing_.end()) {
     stored->second.behind.push_back(std::move(said));
     return;

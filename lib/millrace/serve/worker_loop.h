@@ -33,7 +33,7 @@ class WorkerLoop {
   void Collect();
   void CollectLink();
   void CollectSlots();
-  void TakeSaid(agent::SlotSaid said);
+  void TakeSaid(agent::SlotSaid&& said);
   // True for the end of an attempt that goes through the mover; `making` gets what is to be collected then.
   bool GoesThroughMover(const agent::SlotSaid& said, Making& making);
   void TakeStored(agent::SlotSaid stored);

@@ -49,6 +49,12 @@ TEST(CommandModuleTest, A04_AResultThatIsNoJsonFailsTheTask) {
   EXPECT_THAT(ran.done.failure.message, HasSubstr("$MILLRACE_OUTPUT is no JSON"));
 }
 
+TEST(CommandModuleTest, AFolderWhereTheResultShouldBeFailsTheTask) {
+  const Ran ran = RunIt(Command{.shell = "mkdir $MILLRACE_OUTPUT"});
+  EXPECT_EQ(ran.done.outcome, Outcome::kFailed);
+  EXPECT_THAT(ran.done.failure.message, HasSubstr("$MILLRACE_OUTPUT cannot be read: is it a folder?"));
+}
+
 TEST(CommandModuleTest, DependenciesAreJsonFiles) {
   SlotExecute execute = AttemptAt(Command{.shell = R"(cat "$MILLRACE_INPUTS/build.json"; ls "$MILLRACE_INPUTS")"});
   execute.needs = {Good("build", "build", -1, Info{"7", {1}}), Good("test[shard=1]/a", "test", -1, 5),

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -70,7 +71,11 @@ class Bench {
       std::vector<net::PollItem> items;
       set_->AppendPollItems(items);
       EXPECT_TRUE(poller_.Wait(items, deadline).ok());
-      set_->Collect(events);
+      std::vector<agent::SlotSaid> by_threads;
+      std::vector<agent::Event> by_hosts;
+      set_->Collect(by_threads, by_hosts);
+      std::move(by_threads.begin(), by_threads.end(), std::back_inserter(events));
+      std::move(by_hosts.begin(), by_hosts.end(), std::back_inserter(events));
     }
     return true;
   }
