@@ -2,7 +2,8 @@
 """What the fuzz targets have been through, in tests/fuzz/executions.json: one line per target, added up over runs.
 
   executions    of all times
-  since_change  of these, with the code that `code` is a digest of: what the goal is about
+  since_finding of these, after the last finding: what the goal is about
+  since_change  of these, with the code that `code` is a digest of: a tenth of the goal at least
   bare          of since_change, those in a build without the address sanitizer
   seconds       spent on executions
   findings      of all times
@@ -21,7 +22,7 @@ import pathlib
 import re
 
 NAME = "tests/fuzz/executions.json"
-EMPTY = {"executions": 0, "since_change": 0, "bare": 0, "seconds": 0, "findings": 0, "code": ""}
+EMPTY = {"executions": 0, "since_finding": 0, "since_change": 0, "bare": 0, "seconds": 0, "findings": 0, "code": ""}
 INCLUDE = re.compile(r'^\s*#include "((?:millrace|tests)/[^"]+)"', re.MULTILINE)
 COMMENT = re.compile(r"^\s*//.*\n", re.MULTILINE)
 
@@ -79,7 +80,8 @@ def locked(root):
 
 def read(root):
     file = pathlib.Path(root) / NAME
-    return {name: EMPTY | row for name, row in json.loads(file.read_text()).items()} if file.exists() else {}
+    rows = json.loads(file.read_text()) if file.exists() else {}
+    return {name: EMPTY | row for name, row in rows.items()}
 
 
 def write(root, rows):
@@ -98,12 +100,18 @@ def add(root, target, code, executions, seconds, found=False, bare=False):
         row["executions"] += executions
         row["seconds"] += seconds
         row["findings"] += int(found)
+        row["since_finding"] = 0 if found else row["since_finding"] + executions
         if code == Tree(root).code_of(target):
             if row["code"] != code:
                 row.update(code=code, since_change=0, bare=0)
             row["since_change"] += executions
             row["bare"] += executions if bare else 0
         write(root, rows)
+
+
+def left(row, goal):
+    """Executions until the goal. Those with older code count, as long as enough were made with the code as it is."""
+    return max(goal - row["since_finding"], goal // 10 - row["since_change"], 0)
 
 
 def row_of(rows, tree, target):

@@ -51,8 +51,8 @@ class Ledger(unittest.TestCase):
         ledger.add(self.root, "one", self.code(), 100, 5)
         ledger.add(self.root, "one", self.code(), 20, 6, found=True, bare=True)
         ledger.add(self.root, "two", ledger.Tree(self.root).code_of("two"), 3, 1)
-        self.assertEqual(self.row(), {"executions": 120, "since_change": 120, "bare": 20, "seconds": 11, "findings": 1,
-                                      "code": self.code()})
+        self.assertEqual(self.row(), {"executions": 120, "since_finding": 0, "since_change": 120, "bare": 20,
+                                      "seconds": 11, "findings": 1, "code": self.code()})
         self.assertEqual(ledger.read(self.root)["two"]["executions"], 3)
 
     def test_a_change_begins_the_count_anew(self):
@@ -61,6 +61,18 @@ class Ledger(unittest.TestCase):
         self.assertEqual((self.row()["executions"], self.row()["since_change"], self.row()["bare"]), (100, 0, 0))
         ledger.add(self.root, "one", self.code(), 7, 1)
         self.assertEqual((self.row()["executions"], self.row()["since_change"], self.row()["bare"]), (107, 7, 0))
+
+    def test_the_goal_is_without_a_finding_and_a_tenth_of_it_with_the_code_as_it_is(self):
+        ledger.add(self.root, "one", self.code(), 50, 1, found=True)
+        self.assertEqual(ledger.left(self.row(), 100), 100)
+        ledger.add(self.root, "one", self.code(), 98, 1)
+        self.assertEqual(ledger.left(self.row(), 100), 2)
+        self.put("lib/millrace/wire/a.cc", "int a() { return 2; }\n")
+        self.assertEqual(ledger.left(self.row(), 100), 10)
+        ledger.add(self.root, "one", self.code(), 9, 1)
+        self.assertEqual(ledger.left(self.row(), 100), 1)
+        ledger.add(self.root, "one", self.code(), 5, 1)
+        self.assertEqual(ledger.left(self.row(), 100), 0)
 
     def test_a_run_that_began_before_the_change_is_old(self):
         before = self.code()
