@@ -9,12 +9,15 @@
 
 namespace millrace::agent {
 
+// An attempt that had to wait for a processor seems to be slow, and is no reason to take the next ones for slow: it
+// counts for so much at most. One that stalls the lane ends the lining up, and some twenty quick ones begin it again.
 void Lanes::Measure(std::uint32_t slot, Duration execution) {
-  constexpr double kWeight = 0.2;  // one slow attempt ends the lining up, some twenty quick ones begin it again
-  constexpr double kOutlier = 5;
+  constexpr double kWeight = 0.2;
+  constexpr double kOutlier = 5;  // times the mean
   double& mean = lanes_[slot].service_ns;
-  const double sample = std::max(static_cast<double>(execution.count()), 1.0);
-  mean = mean == 0 ? sample : mean + kWeight * (std::min(sample, kOutlier * mean) - mean);
+  double sample = std::max(static_cast<double>(execution.count()), 1.0);
+  if (mean > 0 && execution < kLaneStall) sample = std::min(sample, kOutlier * mean);
+  mean = mean == 0 ? sample : mean + kWeight * (sample - mean);
 }
 
 bool Lanes::HasRoom(std::uint32_t slot) const {

@@ -20,7 +20,7 @@ absl::StatusOr<std::vector<Digest>> BlobsOf(const store::BlobStore& blobs, const
 bool HasAll(const store::BlobStore& blobs, const ArtifactTree& artifacts);
 // Returns when all of them are on disk.
 absl::Status SyncAll(const store::BlobStore& blobs, std::span<const Digest> digests);
-// Adds them to `named`: what is not to be collected.
-void NameArtifacts(const store::BlobStore& blobs, const ArtifactTree& artifacts, std::set<Digest>& named);
+// Adds them to `named`: what is not to be collected. False when that could not be seen this time, and another time can.
+bool NameArtifacts(const store::BlobStore& blobs, const ArtifactTree& artifacts, std::set<Digest>& named);
 
 }  // namespace millrace::serve

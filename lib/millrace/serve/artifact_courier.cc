@@ -98,7 +98,8 @@ absl::Status ArtifactCourier::SendAll(const content::Tree& bundle, const Making&
   return absl::OkStatus();
 }
 
-absl::Status ArtifactCourier::Bring(std::span<const agent::Consumed> consumed, const std::filesystem::path& work_dir) {
+absl::Status ArtifactCourier::Bring(std::span<const agent::Consumed> consumed, const std::filesystem::path& work_dir,
+                                    absl::FunctionRef<bool()> may_place) {
   MILLRACE_ASSIGN_OR_RETURN(content::ContentStore* const store, Open());
   content::Pins pins = store->NoPins();
   MILLRACE_ASSIGN_OR_RETURN(const content::Tree tree, Wanted(consumed, *store, pins));
@@ -107,6 +108,7 @@ absl::Status ArtifactCourier::Bring(std::span<const agent::Consumed> consumed, c
   absl::Status status;
   for (int tries = 0; tries < 2; ++tries) {
     MILLRACE_RETURN_IF_ERROR(FetchMissing(blobs, *store, pins));
+    if (tries == 0 && !may_place()) return absl::CancelledError("given up before its artifacts were here");
     status = content::PlaceTree(tree, *store, work_dir).status();
     if (status.code() != absl::StatusCode::kDataLoss && status.code() != absl::StatusCode::kNotFound) break;
   }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "millrace/agent/event.h"
@@ -46,7 +47,9 @@ class ArtifactCourier {
   // When this returns, the broker has all of it. NotFound, FailedPrecondition and InvalidArgument are the task's fault.
   absl::StatusOr<ArtifactTree> HandOver(const Making& making, const StoreBlob& store_blob);
   // FailedPrecondition and InvalidArgument when these artifacts cannot be here together, or beside what is here.
-  absl::Status Bring(std::span<const agent::Consumed> consumed, const std::filesystem::path& work_dir);
+  // `may_place` is asked once all of them are in the store; Cancelled when it says no.
+  absl::Status Bring(std::span<const agent::Consumed> consumed, const std::filesystem::path& work_dir,
+                     absl::FunctionRef<bool()> may_place);
 
  private:
   absl::StatusOr<content::ContentStore*> Open();

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <thread>
@@ -29,6 +31,9 @@ namespace millrace::serve {
 namespace {
 
 namespace fs = std::filesystem;
+
+// What a worker has handed over may be named by a report that is still to come, also from before a restart.
+constexpr std::chrono::hours kHandOver{1};
 
 absl::Status MakePrivateFolder(const fs::path& folder) {
   std::error_code error;
@@ -88,7 +93,7 @@ struct Broker::State {
 
 // What an earlier life has accepted, before anybody can ask for it.
 absl::Status Broker::State::Restore(const BrokerOptions& options) {
-  std::set<Digest> named;
+  std::optional<std::set<Digest>> named(std::in_place);
   const fs::path file = options.data_dir / store::kJournalName;
   if (options.durability != Durability::kOff) {
     const auto sync = options.durability == Durability::kSync ? store::Sync::kFull : store::Sync::kNormal;
@@ -97,7 +102,11 @@ absl::Status Broker::State::Restore(const BrokerOptions& options) {
   } else if (fs::exists(file)) {
     log::Warning("--durability off: the runs in %s are neither gone on with nor forgotten", file.string());
   }
-  const absl::Status collected = blobs->Collect(options.blob_limit, named);
+  if (!named) {
+    log::Warning("large results are not tidied up at this start: of some it could not be seen whether they are needed");
+    return absl::OkStatus();
+  }
+  const absl::Status collected = blobs->Collect(options.blob_limit, *named, kHandOver);
   if (!collected.ok()) log::Warning("cannot tidy up large results: %s", TextOf(collected));
   return absl::OkStatus();
 }

@@ -48,12 +48,15 @@ BrokerLoop::BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board)
   if (parts_.history) history_.emplace(*parts_.history, parts_.blobs, store_answers_, history_news_);
 }
 
-absl::Status BrokerLoop::Restore(store::Journal journal, Durability durability, std::set<Digest>& named) {
+absl::Status BrokerLoop::Restore(store::Journal journal, Durability durability,
+                                 std::optional<std::set<Digest>>& named) {
   const JournalPosition first = journal.first();
   MILLRACE_RETURN_IF_ERROR(journal.Replay([&](JournalPosition, Record record) {
     const auto* ended = std::get_if<TaskEnded>(&record);
-    if (ended != nullptr && ended->result.digest) named.insert(*ended->result.digest);
-    if (ended != nullptr && ended->artifacts && parts_.blobs) NameArtifacts(*parts_.blobs, *ended->artifacts, named);
+    if (ended != nullptr && ended->result.digest && named) named->insert(*ended->result.digest);
+    if (ended != nullptr && ended->artifacts && parts_.blobs && named) {
+      if (!NameArtifacts(*parts_.blobs, *ended->artifacts, *named)) named.reset();
+    }
     brain_.Apply(record);
     if (history_) history_->Replayed(std::move(record));
     return absl::OkStatus();

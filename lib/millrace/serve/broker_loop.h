@@ -59,8 +59,8 @@ class BrokerLoop {
   BrokerLoop(Parts parts, net::LocalHub& hub, SnapshotBoard& board);
 
   // Before Run, in this order, and neither has to be. Restore replays the journal and keeps it from then on; the blobs
-  // that its records name are added to `named`.
-  absl::Status Restore(store::Journal journal, Durability durability, std::set<Digest>& named);
+  // that its records name are added to `named`, which becomes none when some could not be read for now.
+  absl::Status Restore(store::Journal journal, Durability durability, std::optional<std::set<Digest>>& named);
   void Connect(BrokerSockets sockets, Planes planes, std::string insecure_on);
 
   // Until a stop was asked for and is done. The calling thread owns everything from here on.

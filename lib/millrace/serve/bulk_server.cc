@@ -91,7 +91,7 @@ void BulkServer::State::On(const Key& key, const net::BulkOffer& offer) {
     return Refuse(key, ResourceExhausted("a blob of %d bytes is over the limit of %d (--max-payload-size)", offer.size,
                                          max_size));
   }
-  if (blobs.Has(offer.digest)) {
+  if (blobs.Renew(offer.digest, offer.size)) {
     Send(key.first, net::BulkAck{key.second, offer.size});
     return;
   }

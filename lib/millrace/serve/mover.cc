@@ -48,8 +48,8 @@ void Mover::Run() {
     jobs_.DrainInto(jobs);
     for (Job& job : jobs) {
       if (stopping_) return;
-      if (auto* start = std::get_if<agent::Start>(&job)) {
-        Do(std::move(*start));
+      if (auto* fetch = std::get_if<ToFetch>(&job)) {
+        Do(std::move(*fetch));
       } else if (auto* store = std::get_if<ToStore>(&job)) {
         Do(std::move(*store));
       }
@@ -57,7 +57,8 @@ void Mover::Run() {
   }
 }
 
-void Mover::Do(agent::Start start) {
+void Mover::Do(ToFetch job) {
+  agent::Start& start = job.start;
   SlotExecute& execute = start.execute;
   absl::Status status = Fetch(execute.inputs, "the inputs");
   for (SlotDependency& need : execute.needs) {
@@ -66,7 +67,7 @@ void Mover::Do(agent::Start start) {
   }
   bool plain = false;
   if (status.ok() && !start.consumed.empty()) {
-    status = courier_.Bring(start.consumed, execute.work_dir);
+    status = courier_.Bring(start.consumed, execute.work_dir, [&] { return job.stage->Place(); });
     plain =
         status.code() == absl::StatusCode::kFailedPrecondition || status.code() == absl::StatusCode::kInvalidArgument;
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <variant>
@@ -26,12 +27,30 @@ class Mover {
   };
   using Done = std::variant<Fetched, agent::SlotSaid>;
 
+  // How far the fetch of an attempt is. One that is given up puts nothing into the work directory, where others may be
+  // at work by then; once it has begun with that it cannot be given up, but that is short: all files are here.
+  class Stage {
+   public:
+    bool GiveUp() { return Leave(kGivenUp); }  // false: too late
+    bool Place() { return Leave(kPlacing); }   // false: it was given up
+
+   private:
+    enum : int { kFetching, kPlacing, kGivenUp };
+    bool Leave(int next) {
+      int expected = kFetching;
+      return at_.compare_exchange_strong(expected, next);
+    }
+    std::atomic<int> at_ = kFetching;
+  };
+
   Mover(net::BlobAccess& blobs, ArtifactStore store);
   ~Mover();
 
   // True when the attempt needs a payload that is not inline, or artifacts.
   static bool NeedsFetching(const agent::Start& start);
-  void Fetch(agent::Start start) { jobs_.Push(std::move(start)); }
+  void Fetch(agent::Start start, std::shared_ptr<Stage> stage) {
+    jobs_.Push(ToFetch{std::move(start), std::move(stage)});
+  }
   static bool NeedsStoring(const agent::SlotSaid& said);
   // Comes back as it was, its result named by digest where it is large, with the artifacts that it was to make.
   void Store(agent::SlotSaid said, Making making = {}) { jobs_.Push(ToStore{std::move(said), std::move(making)}); }
@@ -43,11 +62,15 @@ class Mover {
     agent::SlotSaid said;
     Making making;
   };
+  struct ToFetch {
+    agent::Start start;
+    std::shared_ptr<Stage> stage;
+  };
   struct Stop {};
-  using Job = std::variant<agent::Start, ToStore, Stop>;
+  using Job = std::variant<ToFetch, ToStore, Stop>;
 
   void Run();
-  void Do(agent::Start start);
+  void Do(ToFetch job);
   absl::Status Fetch(Payload& payload, const std::string& what);
   void Do(ToStore job);
   absl::Status Store(const Digest& digest, const Bytes& bytes);

@@ -11,6 +11,8 @@
 namespace millrace::serve {
 namespace {
 
+constexpr char kStopped[] = "stopped before it started";
+
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr std::uint64_t kFrameSlack = 16u << 20;  // bytes around the payloads of one attempt: output, names, failures
 
@@ -186,9 +188,12 @@ void WorkerLoop::CollectMover() {
     const AttemptId attempt = fetched.start.execute.attempt;
     const auto waiting = fetching_.find(slot);
     if (waiting == fetching_.end() || waiting->second.attempt != attempt) continue;  // given up, others run there now
-    const bool given_up = waiting->second.given_up;
-    fetching_.erase(waiting);
-    if (given_up) continue;
+    const Fetching before = std::move(fetching_.extract(waiting).mapped());
+    if (before.killed) events_.push_back(agent::SlotDied{slot, 0, SIGKILL});
+    if (before.stopped && !before.killed) {
+      events_.push_back(NotStarted(slot, attempt, Outcome::kCancelled, kStopped));
+    }
+    if (before.given_up || before.killed || before.stopped) continue;
     if (fetched.status.ok()) {
       slots_.Start(std::move(fetched.start));
       continue;
@@ -237,8 +242,9 @@ void WorkerLoop::Begin(agent::Start&& start) {
     making_[start.slot] = {start.execute.attempt, {start.produces, start.execute.work_dir, start.execute.max_payload}};
   }
   if (Mover::NeedsFetching(start)) {
-    fetching_[start.slot] = {start.execute.attempt, false};
-    mover_.Fetch(std::move(start));
+    const auto stage = std::make_shared<Mover::Stage>();
+    fetching_[start.slot] = {.attempt = start.execute.attempt, .stage = stage};
+    mover_.Fetch(std::move(start), stage);
   } else {
     fetching_.erase(start.slot);
     slots_.Start(std::move(start));
@@ -248,12 +254,18 @@ void WorkerLoop::Begin(agent::Start&& start) {
 bool WorkerLoop::StopFetching(std::uint32_t slot, bool kill) {
   const auto waiting = fetching_.find(slot);
   if (waiting == fetching_.end()) return false;
+  Fetching& fetching = waiting->second;
+  if (!fetching.given_up && !fetching.stage->GiveUp()) {
+    // Its artifacts are being put into the work directory, where the next one must not meet them half there.
+    (kill ? fetching.killed : fetching.stopped) = true;
+    return true;
+  }
   if (kill) {
     events_.push_back(agent::SlotDied{slot, 0, SIGKILL});  // what the agent waits for after a Kill
-  } else if (!waiting->second.given_up) {
-    events_.push_back(NotStarted(slot, waiting->second.attempt, Outcome::kCancelled, "stopped before it started"));
+  } else if (!fetching.given_up) {
+    events_.push_back(NotStarted(slot, fetching.attempt, Outcome::kCancelled, kStopped));
   }
-  waiting->second.given_up = true;
+  fetching.given_up = true;
   return true;
 }
 

@@ -56,7 +56,10 @@ class WorkerLoop {
   // hang for long: one that is stopped ends at once, and what comes of the fetch is thrown away.
   struct Fetching {
     AttemptId attempt;
-    bool given_up = false;
+    std::shared_ptr<Mover::Stage> stage;
+    bool given_up = false;  // the agent has been told of its end
+    bool stopped = false;   // ... and is when what is being placed is there
+    bool killed = false;
   };
   std::map<std::uint32_t, Fetching> fetching_;
   // By slot, the attempts that have ended and whose results are being stored; and what the agent is told after that.

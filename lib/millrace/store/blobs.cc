@@ -75,6 +75,14 @@ fs::path BlobStore::PathOf(const Digest& digest) const {
 
 bool BlobStore::Has(const Digest& digest) const { return access(PathOf(digest).c_str(), R_OK) == 0; }
 
+bool BlobStore::Renew(const Digest& digest, std::uint64_t size) const {
+  const fs::path path = PathOf(digest);
+  std::error_code error;
+  if (fs::file_size(path, error) != size || error) return false;
+  fs::last_write_time(path, fs::file_time_type::clock::now(), error);
+  return Has(digest);
+}
+
 Bytes BlobStore::TakeLatest(const Digest& digest) const {
   const std::lock_guard lock(latest_->mutex);
   if (latest_->digest != digest) return {};
@@ -142,7 +150,8 @@ absl::Status BlobStore::SyncAll() const {
   return Error(absl::StatusCode::kDataLoss, "%s", TextOf(ErrnoStatus(error, "sync " + folder_.string())));
 }
 
-absl::Status BlobStore::Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep) const {
+absl::Status BlobStore::Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep,
+                                std::chrono::seconds fresh) const {
   struct Entry {
     fs::file_time_type written;
     std::uint64_t size = 0;
@@ -151,7 +160,8 @@ absl::Status BlobStore::Collect(std::uint64_t limit_bytes, const std::set<Digest
   std::vector<Entry> entries;
   std::uint64_t total = 0;
   std::error_code error;
-  const fs::file_time_type abandoned = fs::file_time_type::clock::now() - kAbandoned;
+  const fs::file_time_type now = fs::file_time_type::clock::now();
+  const fs::file_time_type abandoned = now - kAbandoned;
   for (auto it = fs::recursive_directory_iterator(folder_, error); !error && it != fs::recursive_directory_iterator();
        it.increment(error)) {
     std::error_code ignored;  // a file may vanish under us; then it needs no collecting
@@ -168,6 +178,7 @@ absl::Status BlobStore::Collect(std::uint64_t limit_bytes, const std::set<Digest
     total += entry.size;
     const auto digest = Digest::FromHex(entry.path.filename().string());
     if (digest.ok() && keep.contains(*digest)) continue;
+    if (fresh > std::chrono::seconds::zero() && entry.written > now - fresh) continue;
     entries.push_back(std::move(entry));
   }
   if (error) return ErrnoStatus(error.value(), folder_.string());

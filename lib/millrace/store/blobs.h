@@ -3,6 +3,7 @@
 // channel. Put is atomic (a temporary file, renamed); what is there is whole. Any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -23,6 +24,9 @@ class BlobStore {
   static absl::StatusOr<BlobStore> Open(const std::filesystem::path& folder);
 
   bool Has(const Digest& digest) const;
+  // Whether it is there with so many bytes: after a loss of power a file may be shorter than its name says. If so, it
+  // counts as written just now, for Collect.
+  bool Renew(const Digest& digest, std::uint64_t size) const;
   // NotFound when it is not there; DataLoss when its bytes no longer have this digest (the file is then removed). A
   // file that cannot be read stays.
   absl::StatusOr<Bytes> Get(const Digest& digest) const;
@@ -35,9 +39,10 @@ class BlobStore {
   absl::Status Sync(const Digest& digest) const;
   // The same for all of them, with whatever else the file system holds back.
   absl::Status SyncAll() const;
-  // While more than `limit_bytes` are held, removes those written longest ago, but none of `keep`; and what a crash has
-  // left half written.
-  absl::Status Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep = {}) const;
+  // While more than `limit_bytes` are held, removes those written longest ago, but none of `keep` and none that was
+  // written within `fresh`; and what a crash has left half written.
+  absl::Status Collect(std::uint64_t limit_bytes, const std::set<Digest>& keep = {},
+                       std::chrono::seconds fresh = {}) const;
 
  private:
   struct Latest {

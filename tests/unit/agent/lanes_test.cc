@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "millrace/agent/timing.h"
 #include "tests/unit/agent/rig.h"
 
 namespace millrace::agent {
@@ -60,10 +61,18 @@ TEST_F(Lane, ShortAttemptsAreHandedOverBehindEachOtherAndEndInTheirOrder) {
 
 TEST_F(Lane, WhatTakesLongDoesNotLineUp) {
   Give(2, 2);
-  rig.Finish(0, 2, Outcome::kSucceeded, milliseconds(1));
+  rig.Finish(0, 2, Outcome::kSucceeded, kLaneStall);
   rig.Clear();
   Give(3, 5);
   EXPECT_THAT(rig.Started(), ElementsAre(3));
+}
+
+TEST_F(Lane, OneThatHadToWaitForAProcessorDoesNotEndTheLiningUp) {
+  Give(2, 2);
+  rig.Finish(0, 2, Outcome::kSucceeded, kLaneStall / 2);
+  rig.Clear();
+  Give(3, 5);
+  EXPECT_THAT(rig.Started(), ElementsAre(3, 4, 5));
 }
 
 TEST_F(Lane, WhatIsIsolatedOrHasAMemoryLimitDoesNotLineUp) {
@@ -86,13 +95,13 @@ TEST_F(Lane, NothingOvertakesInALane) {
 TEST_F(Lane, AStalledLaneIsWithdrawnAndItsAttemptsRunInTheirOrder) {
   Give(2, 4);
   rig.Clear();
-  rig.Pass(milliseconds(3));
+  rig.Pass(kLaneStall);
   EXPECT_THAT(Withdrawn(), ElementsAre(3, 4));
   NotStarted(3);
   NotStarted(4);
   EXPECT_THAT(rig.Reports(), IsEmpty());
   rig.Clear();
-  rig.Finish(0, 2, Outcome::kSucceeded, milliseconds(3));
+  rig.Finish(0, 2, Outcome::kSucceeded, kLaneStall);
   EXPECT_THAT(rig.Started(), ElementsAre(3));
 }
 

@@ -67,7 +67,9 @@ class ArtifactCourierTest : public testing::Test {
     EXPECT_TRUE(made.ok()) << made.status();
     return made.ok() ? *made : ArtifactTree{};
   }
-  absl::Status Bring(std::vector<agent::Consumed> consumed) { return receiver_.Bring(consumed, there()); }
+  absl::Status Bring(std::vector<agent::Consumed> consumed, bool may_place = true) {
+    return receiver_.Bring(consumed, there(), [may_place] { return may_place; });
+  }
 
   TemporaryDirectory folder_;
   Blobs blobs_;
@@ -75,6 +77,15 @@ class ArtifactCourierTest : public testing::Test {
   ArtifactCourier sender_{StoreOf("store-1"), blobs_, stopping_};
   ArtifactCourier receiver_{StoreOf("store-2"), blobs_, stopping_};
 };
+
+// Somebody else may be at work there by then.
+TEST_F(ArtifactCourierTest, A36_WhatIsGivenUpPutsNothingIntoTheWorkDirectory) {
+  const ArtifactTree made = MustHandOver({{.name = "all", .paths = {"out"}}});
+  EXPECT_EQ(Bring({{.task = "make", .tree = made}}, false).code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(std::filesystem::is_empty(there()));
+  ASSERT_EQ(Bring({{.task = "make", .tree = made}}), absl::OkStatus());
+  EXPECT_EQ(Read(there() / "out/app"), "elf");
+}
 
 TEST_F(ArtifactCourierTest, A36_WhatIsHandedOverIsBroughtAndEqualContentGoesOnce) {
   const ArtifactTree made = MustHandOver({{.name = "all", .paths = {"out"}}});
@@ -164,11 +175,11 @@ TEST_F(ArtifactCourierTest, A36_AloneNothingGoesAnywhere) {
   EXPECT_TRUE(blobs_.blobs.empty());
   std::filesystem::remove_all(here());
   const std::vector<agent::Consumed> consumed = {{.task = "make", .tree = made}};
-  ASSERT_EQ(sender_.Bring(consumed, there()), absl::OkStatus());
+  ASSERT_EQ(sender_.Bring(consumed, there(), [] { return true; }), absl::OkStatus());
   EXPECT_EQ(Read(there() / "out/app"), "elf");
   EXPECT_EQ(blobs_.fetches, 0);
   // What is gone is said to be gone.
-  EXPECT_EQ(receiver_.Bring(consumed, there()).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(receiver_.Bring(consumed, there(), [] { return true; }).code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(ArtifactCourierTest, WhoStopsDoesNotGoOn) {

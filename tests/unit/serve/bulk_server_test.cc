@@ -144,6 +144,18 @@ TEST_F(BulkServerTest, WhatIsThereAlreadyIsNotSentAgain) {
   EXPECT_EQ(peer.Expect<net::BulkAck>(), (net::BulkAck{1, content.size()}));
 }
 
+// A machine that has lost power may have kept the name of a file and not its bytes.
+TEST_F(BulkServerTest, A33_WhatIsThereOnlyInPartIsSentAgain) {
+  const std::string content = SomeContent(3'000'000);
+  const std::string hex = Sha256(content).Hex();
+  ASSERT_TRUE(blobs_.Put(Sha256(content), content).ok());
+  std::filesystem::resize_file(folder_ / "blobs" / hex.substr(0, 2) / hex, 0);
+  ASSERT_TRUE(MakeClient()->Store(Sha256(content), Bytes::Copy(content)).ok());
+  const auto again = blobs_.Get(Sha256(content));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->view(), content);
+}
+
 TEST_F(BulkServerTest, AContentThatHasAnotherDigestIsRefusedAndNotKept) {
   const std::string content = SomeContent(1'500'000);
   const absl::Status status = MakeClient()->Store(Sha256("something else"), Bytes::Copy(content));

@@ -39,6 +39,7 @@ agent::SlotSaid DoneWith(std::string result) {
 class MoverTest : public testing::Test {
  protected:
   void Put(const std::string& content) { blobs_.Put(Sha256(content), Bytes::Copy(content)); }
+  void Fetch(agent::Start start) { mover_->Fetch(std::move(start), std::make_shared<Mover::Stage>()); }
   std::vector<Mover::Done> Await(std::size_t count) {
     std::vector<Mover::Done> all;
     EXPECT_TRUE(Eventually([&] { return mover_->done().DrainInto(all), all.size() >= count; }));
@@ -72,6 +73,15 @@ TEST_F(MoverTest, OnlyWhatIsElsewhereNeedsFetching) {
   EXPECT_TRUE(Mover::NeedsFetching(StartOf({here, Elsewhere("a", "aa")})));
 }
 
+TEST_F(MoverTest, WhatIsGivenUpIsNotPlacedAndWhatIsBeingPlacedIsNotGivenUp) {
+  Mover::Stage given_up;
+  EXPECT_TRUE(given_up.GiveUp());
+  EXPECT_FALSE(given_up.Place());
+  Mover::Stage placing;
+  EXPECT_TRUE(placing.Place());
+  EXPECT_FALSE(placing.GiveUp());
+}
+
 TEST_F(MoverTest, OnlyAResultOverTheInlineLimitNeedsStoring) {
   EXPECT_FALSE(Mover::NeedsStoring(DoneWith("")));
   EXPECT_FALSE(Mover::NeedsStoring(DoneWith(std::string(net::kInlineLimit, 'x'))));
@@ -87,7 +97,7 @@ TEST_F(MoverTest, EveryPayloadIsInlineAfterwards) {
   Put("second");
   SlotDependency here;
   here.result.bytes = Bytes::Copy("here");
-  mover_->Fetch(StartOf({Elsewhere("a", "first"), here, Elsewhere("b", "second")}));
+  Fetch(StartOf({Elsewhere("a", "first"), here, Elsewhere("b", "second")}));
   const Mover::Fetched fetched = AwaitFetched();
   EXPECT_TRUE(fetched.status.ok()) << fetched.status;
   EXPECT_EQ(fetched.start.slot, 3u);
@@ -102,7 +112,7 @@ TEST_F(MoverTest, EveryPayloadIsInlineAfterwards) {
 
 TEST_F(MoverTest, A37_AFetchThatFailsNamesTheDependencyAndTheReason) {
   Put("first");
-  mover_->Fetch(StartOf({Elsewhere("a", "first"), Elsewhere("build[debug]", "gone")}));
+  Fetch(StartOf({Elsewhere("a", "first"), Elsewhere("build[debug]", "gone")}));
   const Mover::Fetched fetched = AwaitFetched();
   EXPECT_EQ(fetched.status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(TextOf(fetched.status),
@@ -147,7 +157,7 @@ TEST_F(MoverTest, WhatIsAskedFirstIsDoneFirst) {
     Put(std::to_string(i));
     agent::Start start = StartOf({Elsewhere("a", std::to_string(i))});
     start.execute.attempt = AttemptId{static_cast<std::uint64_t>(i) + 1};
-    mover_->Fetch(std::move(start));
+    Fetch(std::move(start));
   }
   const auto all = Await(10);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -158,7 +168,7 @@ TEST_F(MoverTest, WhatIsAskedFirstIsDoneFirst) {
 TEST_F(MoverTest, EndsWithoutDoingWhatStillWaits) {
   blobs_.SetClosed(true);
   constexpr int kMany = 20'000;  // more than are done before it is told to end
-  for (int i = 0; i < kMany; ++i) mover_->Fetch(StartOf({Elsewhere("a", "first")}));
+  for (int i = 0; i < kMany; ++i) Fetch(StartOf({Elsewhere("a", "first")}));
   ASSERT_TRUE(Eventually([&] { return blobs_.fetches() == 1; }));
   std::thread opener([&] { blobs_.SetClosed(false); });
   mover_.reset();

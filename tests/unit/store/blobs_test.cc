@@ -42,6 +42,20 @@ struct Fixture {
   std::vector<fs::path> Files() const { return FilesBelow(folder.path()); }
 };
 
+// As a loss of power leaves it that comes before the content was on disk.
+TEST(BlobsTest, A33_AFileThatIsShorterThanItsContentIsNotThere) {
+  const Fixture test;
+  const Digest digest = test.Put("content");
+  test.Age(test.FileOf(digest), std::chrono::hours(5));
+  EXPECT_FALSE(test.blobs.Renew(Sha256("never put"), 0));
+  EXPECT_FALSE(test.blobs.Renew(digest, 8));
+  EXPECT_TRUE(test.blobs.Renew(digest, 7));
+  ASSERT_TRUE(test.blobs.Collect(0, {}, std::chrono::hours(1)).ok());
+  EXPECT_TRUE(test.blobs.Has(digest)) << "it counts as written just now";
+  fs::resize_file(test.FileOf(digest), 0);
+  EXPECT_FALSE(test.blobs.Renew(digest, 7));
+}
+
 TEST(BlobsTest, WhatWasPutIsThereUnderItsDigestAlsoForTheNextOpener) {
   const Fixture test;
   const std::string large(3 << 20, 'x');
