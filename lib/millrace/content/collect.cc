@@ -59,11 +59,7 @@ class Collector {
 
   absl::Status Add(const Glob& glob) {
     MILLRACE_RETURN_IF_ERROR(CheckGlob(glob.pattern));
-    const std::string below(FixedParent(glob.pattern));
-    std::vector<Found> found;
-    if (root_.To(below).ok()) {
-      MILLRACE_ASSIGN_OR_RETURN(found, Walk(root_, {.below = below}));
-    }
+    MILLRACE_ASSIGN_OR_RETURN(std::vector<Found> found, Candidates(glob.pattern));
     const Wildcard wildcard(glob.pattern);
     std::string inside;  // the directory that matched, with a slash
     std::size_t matched = 0;
@@ -101,11 +97,22 @@ class Collector {
   }
 
  private:
+  // A name in which nothing is wild is looked at, and not looked for: what is beside it is others' business.
+  absl::StatusOr<std::vector<Found>> Candidates(std::string_view pattern) {
+    WalkOptions options{.below = std::string(FixedParent(pattern)), .tolerant = true};
+    if (std::none_of(pattern.begin(), pattern.end(), IsWild)) {
+      options.only = pattern.substr(options.below.empty() ? 0 : options.below.size() + 1);
+    }
+    if (!root_.To(options.below).ok()) return std::vector<Found>();
+    return Walk(root_, options);
+  }
+
   static absl::Status CheckOne(const Glob& glob, const Found& one, std::size_t& files) {
     if (one.other) {
       return InvalidArgument("%s, which %s matches, is %s, which no artifact can hold", Shown(one.path),
                              Shown(glob.pattern), KindName(one.mode));
     }
+    if (one.error != 0) return ErrnoStatus(one.error, Shown(one.path));
     const bool is_file = one.kind == EntryKind::kFile || one.kind == EntryKind::kExecutable;
     if (is_file) ++files;
     if (is_file && one.stamp.size == 0 && glob.with_content) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "millrace/base/status.h"
 #include "millrace/base/text.h"
@@ -151,7 +152,19 @@ absl::Status CheckPath(std::string_view path) {
   return absl::OkStatus();
 }
 
-absl::Status CheckLink(const Tree& tree, std::string_view path, std::string_view target) {
+namespace {
+
+using Directories = absl::flat_hash_set<std::string_view>;
+
+Directories DirectoriesOf(const Tree& tree) {
+  Directories directories;
+  for (const TreeEntry& entry : tree.entries) {
+    if (entry.kind == EntryKind::kDirectory) directories.insert(entry.path);
+  }
+  return directories;
+}
+
+absl::Status CheckLink(const Directories& directories, std::string_view path, std::string_view target) {
   const auto refused = [&](std::string_view why) {
     return InvalidArgument("the link %s points at %s, %s; links of a tree stay inside of it: exclude it or change it",
                            Shown(path), Shown(target), why);
@@ -162,6 +175,7 @@ absl::Status CheckLink(const Tree& tree, std::string_view path, std::string_view
   }
   if (target.front() == '/') return refused("which is absolute");
   if (target.find('\0') != std::string_view::npos) return refused("with a NUL in it");
+  std::size_t ups = 0;
   std::string at(ParentOf(path));  // a directory of the tree, as the path of an entry cannot go through a link
   return ForEachPart(target, [&](std::string_view part) -> absl::Status {
     if (part.empty() || part == ".") return absl::OkStatus();
@@ -171,8 +185,10 @@ absl::Status CheckLink(const Tree& tree, std::string_view path, std::string_view
       return absl::OkStatus();
     }
     if (at.empty()) return refused("which is outside");
-    const TreeEntry* const entry = Find(tree, at);
-    if (entry == nullptr || entry->kind != EntryKind::kDirectory) {
+    // Each costs a look at a path as long as they may be.
+    if (++ups > kMaxTreeDepth)
+      return TooMuch("the '..' of the link " + Shown(path), ups, "kMaxTreeDepth", kMaxTreeDepth);
+    if (!directories.contains(at)) {
       return refused("up from " + Shown(at) + ", which is no directory of the tree");
     }
     at = ParentOf(at);
@@ -180,14 +196,21 @@ absl::Status CheckLink(const Tree& tree, std::string_view path, std::string_view
   });
 }
 
+}  // namespace
+
+absl::Status CheckLink(const Tree& tree, std::string_view path, std::string_view target) {
+  return CheckLink(DirectoriesOf(tree), path, target);
+}
+
 absl::Status CheckTree(const Tree& tree) {
   if (tree.entries.size() > kMaxTreeEntries) {
     return TooMuch("the entries of a tree", tree.entries.size(), "kMaxTreeEntries", kMaxTreeEntries);
   }
   MILLRACE_RETURN_IF_ERROR(CheckEntries(tree));
+  const Directories directories = DirectoriesOf(tree);
   for (const TreeEntry& entry : tree.entries) {
     if (entry.kind == EntryKind::kSymlink) {
-      MILLRACE_RETURN_IF_ERROR(CheckLink(tree, entry.path, entry.target));
+      MILLRACE_RETURN_IF_ERROR(CheckLink(directories, entry.path, entry.target));
     } else if (!entry.target.empty()) {
       return InvalidArgument("%s is no link, and has a target", Shown(entry.path));
     }

@@ -35,6 +35,7 @@ class Walker {
     }
     if (ignoring_) ignored_.Enter(path, std::move(list));
     for (const std::string& name : names) {
+      if (!options_.only.empty() && path == options_.below && name != options_.only) continue;
       MILLRACE_RETURN_IF_ERROR(Visit(directory, name, path.empty() ? name : path + "/" + name, depth + 1));
     }
     if (ignoring_) ignored_.Leave();
@@ -55,7 +56,9 @@ class Walker {
 
   absl::Status Visit(int directory, const std::string& name, const std::string& path, std::size_t depth) {
     struct stat seen {};
-    if (fstatat(directory, name.c_str(), &seen, AT_SYMLINK_NOFOLLOW) != 0) return ErrnoStatus(errno, Shown(path));
+    if (fstatat(directory, name.c_str(), &seen, AT_SYMLINK_NOFOLLOW) != 0) {
+      return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, Shown(path));
+    }
     const bool is_directory = S_ISDIR(seen.st_mode);
     if (ignoring_ && ignored_.Ignores(path, is_directory)) return absl::OkStatus();
     if (found_.size() >= options_.max_found) {
@@ -69,18 +72,29 @@ class Walker {
       if (!fd.valid() && errno == EACCES && options_.unlock && fchmodat(directory, name.c_str(), 0700, 0) == 0) {
         fd.Reset(openat(directory, name.c_str(), kOpenFolder));
       }
-      if (!fd.valid()) return ErrnoStatus(errno, Shown(path));
-      return Enter(fd.get(), path, depth);
+      if (fd.valid()) return Enter(fd.get(), path, depth);
+      if (errno == ENOENT) return Vanished();
+      if (!options_.tolerant) return ErrnoStatus(errno, Shown(path));
+      found.error = errno;
+      return absl::OkStatus();
     }
     if (S_ISREG(seen.st_mode)) {
       found.kind = (seen.st_mode & S_IXUSR) != 0 ? EntryKind::kExecutable : EntryKind::kFile;
       found.stamp = StampOf(seen);
     } else if (S_ISLNK(seen.st_mode)) {
       found.kind = EntryKind::kSymlink;
-      MILLRACE_ASSIGN_OR_RETURN(found.target, ReadLinkIn(directory, name, Shown(path)));
+      auto target = ReadLinkIn(directory, name, Shown(path));
+      if (absl::IsNotFound(target.status())) return Vanished();
+      if (!target.ok()) return target.status();
+      found.target = *std::move(target);
     } else {
       found.other = true;
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status Vanished() {
+    found_.pop_back();
     return absl::OkStatus();
   }
 

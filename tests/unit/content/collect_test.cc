@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "folder.h"
@@ -71,6 +73,32 @@ TEST_F(CollectTest, A36_ADirectoryIsTakenWithAllThatIsInIt) {
   EXPECT_EQ(Find(collected->tree, "report.html"), nullptr);
   EXPECT_TRUE(store_->Has(Sha256("wheel b")));
   EXPECT_FALSE(store_->Trim(0).ok()) << "what was collected is pinned";
+}
+
+TEST_F(CollectTest, A36_WhatIsBesideANamedFileIsNobodysBusiness) {
+  std::string deep;
+  for (std::size_t i = 0; i < kMaxTreeDepth + 1; ++i) deep += "d/";
+  std::filesystem::create_directories(work() / deep);
+  EXPECT_THAT(Paths({{.pattern = "report.html"}}), ElementsAre("report.html"));
+  EXPECT_THAT(Paths({{.pattern = "dist/a.whl"}}), ElementsAre("dist", "dist/a.whl"));
+}
+
+// Another task's temporary files, in the same work directory.
+TEST_F(CollectTest, A36_WhatComesAndGoesBesideItIsNoReasonToFail) {
+  std::atomic<bool> over = false;
+  std::thread other([&] {
+    while (!over) {
+      for (int i = 0; i < 50; ++i) WriteFile(work() / ("dist/tmp" + std::to_string(i)), "x");
+      for (int i = 0; i < 50; ++i) std::filesystem::remove(work() / ("dist/tmp" + std::to_string(i)));
+      std::filesystem::create_directories(work() / "dist/sub/sub");
+      std::filesystem::remove_all(work() / "dist/sub");
+    }
+  });
+  for (int i = 0; i < 200 && !HasFailure(); ++i) {
+    EXPECT_THAT(Paths({{.pattern = "dist/*.whl"}}), ElementsAre("dist", "dist/a.whl"));
+  }
+  over = true;
+  other.join();
 }
 
 TEST_F(CollectTest, A36_WhatIsDemandedAndMissingIsNamedWithWhatIsThere) {

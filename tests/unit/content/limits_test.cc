@@ -68,6 +68,11 @@ TEST(LimitsTest, A36_PathsOfATree) {
 }
 
 TEST(LimitsTest, A36_LinksOfATree) {
+  const Tree tree{{{.path = "d", .kind = EntryKind::kDirectory}}};
+  std::string back_and_forth;
+  for (std::size_t i = 0; i < kMaxTreeDepth; ++i) back_and_forth += "d/../";
+  EXPECT_EQ(CheckLink(tree, "l", back_and_forth), absl::OkStatus());
+  EXPECT_THAT(TextOf(CheckLink(tree, "l", back_and_forth + "d/..")), AllOf(HasSubstr("129"), HasSubstr("128")));
   EXPECT_EQ(CheckLink({}, "l", Long(kMaxLinkTarget)), absl::OkStatus());
   EXPECT_THAT(TextOf(CheckLink({}, "l", Long(kMaxLinkTarget + 1))), AllOf(HasSubstr("4096"), HasSubstr("4095")));
 }
