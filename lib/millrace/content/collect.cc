@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/base/suggest.h"
 #include "millrace/content/descent.h"
@@ -115,6 +116,11 @@ class Collector {
     if (one.error != 0) return ErrnoStatus(one.error, Shown(one.path));
     const bool is_file = one.kind == EntryKind::kFile || one.kind == EntryKind::kExecutable;
     if (is_file) ++files;
+    if (is_file && one.stamp.size > glob.max_file) {
+      return FailedPrecondition("%s has %s; files up to %s are taken (--max-payload-size of the broker)",
+                                Shown(one.path), FormatSize(static_cast<std::int64_t>(one.stamp.size)),
+                                FormatSize(static_cast<std::int64_t>(glob.max_file)));
+    }
     if (is_file && one.stamp.size == 0 && glob.with_content) {
       return FailedPrecondition("%s, which %s matches, is empty, and content is demanded of it", Shown(one.path),
                                 Shown(glob.pattern));

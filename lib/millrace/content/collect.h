@@ -6,6 +6,7 @@
 // tree has the paths that the files have in the folder.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -21,8 +22,9 @@ inline constexpr std::size_t kMaxGlob = 4095;  // bytes of one
 
 struct Glob {
   std::string pattern{};
-  bool demanded = true;       // that nothing matches is an error
-  bool with_content = false;  // that a file of it is empty, or that it has no file, is an error
+  bool demanded = true;                 // that nothing matches is an error
+  bool with_content = false;            // that a file of it is empty, or that it has no file, is an error
+  std::uint64_t max_file = UINT64_MAX;  // bytes; that a file has more is an error, before anything of it is read
 };
 
 struct Collected {

@@ -170,8 +170,15 @@ absl::StatusOr<Stored> ContentStore::PutFile(int fd, Pins& pins, std::string_vie
     if (bytes.status().code() != absl::StatusCode::kResourceExhausted) return bytes.status();
     if (lseek(fd, 0, SEEK_SET) != 0) return ErrnoStatus(errno, what);  // it has grown since
   }
+  // Before the disk is filled with it. A file that grows is left at the size at which it was found.
+  if (const auto size = static_cast<std::uint64_t>(found.st_size);
+      options_.limit_bytes > 0 && size > options_.limit_bytes) {
+    return ResourceExhausted("%s has %d bytes; the store takes %d in all (--store-limit)", what, size,
+                             options_.limit_bytes);
+  }
   MILLRACE_ASSIGN_OR_RETURN(Draft draft, Begin());
-  MILLRACE_ASSIGN_OR_RETURN(const Copied copied, CopyContent(fd, draft.fd_.get(), true, what));
+  MILLRACE_ASSIGN_OR_RETURN(const Copied copied,
+                            CopyContent(fd, draft.fd_.get(), true, what, static_cast<std::uint64_t>(found.st_size)));
   draft.size_ = copied.size;
   return Publish(draft, copied.digest, pins);
 }
@@ -185,7 +192,7 @@ bool ContentStore::Use(const Blob& blob) const {
   struct stat found {};
   if (fstatat(objects_.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
   if (static_cast<std::uint64_t>(found.st_size) != blob.size) {
-    static_cast<void>(OpenBlob(blob.digest, blob.size));  // which puts it aside
+    static_cast<void>(OpenBlob(blob.digest, blob.size));  // which puts it aside when it is damaged
     return false;
   }
   timespec now{};
@@ -215,8 +222,10 @@ absl::StatusOr<UniqueFd> ContentStore::OpenBlob(const Digest& digest, std::uint6
   MILLRACE_ASSIGN_OR_RETURN(UniqueFd fd, OpenIn(objects_.get(), NameOf(digest), O_RDONLY, "the blob " + digest.Hex()));
   struct stat found {};
   if (fstat(fd.get(), &found) != 0) return ErrnoStatus(errno, "the blob " + digest.Hex());
-  if (static_cast<std::uint64_t>(found.st_size) != size) return PutAside(digest, fd.get());
-  return fd;
+  if (static_cast<std::uint64_t>(found.st_size) == size) return fd;
+  // Either it is damaged, or whoever says so is wrong, for which others are not to lose it.
+  MILLRACE_RETURN_IF_ERROR(Verify(digest));
+  return InvalidArgument("the blob %s has %d bytes, not %d", digest.Hex(), found.st_size, size);
 }
 
 absl::Status ContentStore::Verify(const Digest& digest) const {

@@ -135,7 +135,7 @@ absl::StatusOr<std::string> ReadUpTo(int fd, std::size_t limit, std::string_view
   return bytes;
 }
 
-absl::StatusOr<Copied> CopyContent(int from, int to, bool hash, std::string_view what) {
+absl::StatusOr<Copied> CopyContent(int from, int to, bool hash, std::string_view what, std::uint64_t most) {
   Hasher hasher;
   Copied copied;
   if (ioctl(to, FICLONE, from) == 0) {
@@ -153,7 +153,13 @@ absl::StatusOr<Copied> CopyContent(int from, int to, bool hash, std::string_view
       at += static_cast<std::uint64_t>(count);
     }
   } else {
-    MILLRACE_ASSIGN_OR_RETURN(copied.size, ReadChunks(from, what, [&](std::string_view chunk) {
+    std::uint64_t so_far = 0;
+    MILLRACE_ASSIGN_OR_RETURN(copied.size, ReadChunks(from, what, [&](std::string_view chunk) -> absl::Status {
+                                so_far += chunk.size();
+                                if (so_far > most) {
+                                  return Error(absl::StatusCode::kAborted, "%s grows while it is read, beyond %d bytes",
+                                               what, most);
+                                }
                                 if (hash) hasher.Add(chunk);
                                 return WriteAll(to, chunk, what);
                               }));

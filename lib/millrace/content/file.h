@@ -58,8 +58,8 @@ struct Copied {
   Digest digest;  // when it was asked for
 };
 // All of `from`, which stands at its beginning, into the empty file `to`: by a clone, which shares the blocks until one
-// of them is written, or byte by byte.
-absl::StatusOr<Copied> CopyContent(int from, int to, bool hash, std::string_view what);
+// of them is written, or byte by byte: then Aborted when it has more than `most` bytes, as one that grows has.
+absl::StatusOr<Copied> CopyContent(int from, int to, bool hash, std::string_view what, std::uint64_t most = UINT64_MAX);
 
 // Writes a small file so that it is there as a whole or not at all.
 absl::Status ReplaceFile(int directory, const std::string& name, std::string_view bytes);

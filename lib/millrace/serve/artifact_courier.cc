@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "millrace/serve/artifact_courier.h"
 
+#include <system_error>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -11,6 +12,7 @@
 #include "millrace/content/bundle.h"
 #include "millrace/content/collect.h"
 #include "millrace/content/place.h"
+#include "millrace/log/log.h"
 
 namespace millrace::serve {
 namespace {
@@ -34,6 +36,13 @@ absl::Status CheckContent(const Produce& produce, const content::Tree& tree) {
 }  // namespace
 
 absl::StatusOr<content::ContentStore*> ArtifactCourier::Open() {
+  // Somebody may have cleaned up the folder under our feet: then it is made anew, and not failed in for ever.
+  std::error_code error;
+  if (store_ != nullptr && !std::filesystem::exists(where_.folder / "objects", error)) {
+    log::Warning("the store of files in %s is gone; it is made anew", where_.folder.string());
+    kept_ = {};
+    store_ = nullptr;
+  }
   if (store_ == nullptr) {
     auto opened = content::ContentStore::Open(where_.folder, {.limit_bytes = where_.limit_bytes});
     if (!opened.ok()) return Annotate(opened.status(), "the store of files (--store)");
@@ -69,6 +78,7 @@ absl::StatusOr<content::Tree> ArtifactCourier::TakeIn(const Making& making, cont
     std::vector<content::Glob> globs;
     for (const std::string& path : produce.paths) {
       globs.push_back({.pattern = path, .demanded = !produce.may_be_empty});
+      if (blobs_.keeps_artifacts()) globs.back().max_file = making.max_file;
     }
     auto collected = content::Collect(making.work_dir, globs, store);
     if (!collected.ok()) return Annotate(collected.status(), what);

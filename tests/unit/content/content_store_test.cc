@@ -24,6 +24,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr std::uint64_t kUnit = 4096;  // what a small blob counts for
 
@@ -113,6 +114,31 @@ TEST_F(ContentStoreTest, ABlobThatArrivesInPiecesIsTheOneThatWasExpected) {
     }
     EXPECT_EQ(Objects(), good ? 1U : 0U);
   }
+}
+
+// As a manifest may: others may need it.
+TEST_F(ContentStoreTest, A36_WhoIsWrongAboutASizeDoesNotTakeTheBlobFromOthers) {
+  const auto store = Open();
+  const Digest digest = Put(*store, "precious");
+  const auto opened = store->OpenBlob(digest, 9);
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(TextOf(opened.status()), AllOf(HasSubstr(digest.Hex()), HasSubstr("has 8 bytes, not 9")));
+  Pins pins = store->NoPins();
+  const Blob wrong{digest, 7};
+  EXPECT_THAT(store->PinAndFindMissing({&wrong, 1}, pins).value(), SizeIs(1));
+  EXPECT_EQ(store->Verify(digest), absl::OkStatus());
+}
+
+// It would fill the disk first, and be evicted then.
+TEST_F(ContentStoreTest, A36_AFileThatIsLargerThanTheStoreIsNotCopied) {
+  const auto store = *ContentStore::Open(folder_ / "small", {.limit_bytes = 1 << 20});
+  WriteFile(folder_ / "huge", "x");
+  std::filesystem::resize_file(folder_ / "huge", std::uintmax_t{1} << 40);  // sparse
+  const UniqueFd fd(open((folder_ / "huge").c_str(), O_RDONLY | O_CLOEXEC));
+  Pins pins = store->NoPins();
+  const auto stored = store->PutFile(fd.get(), pins, "'huge'");
+  EXPECT_EQ(stored.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(TextOf(stored.status()), AllOf(HasSubstr("1099511627776"), HasSubstr("1048576")));
 }
 
 TEST_F(ContentStoreTest, A36_WhatIsDamagedIsNoticedPutAsideAndCanBeStoredAgain) {

@@ -118,6 +118,15 @@ TEST_F(ArtifactCourierTest, A36_AFileOverTheBrokersLimitIsRefusedWithBoth) {
   const auto refused = HandOver({{.name = "app", .paths = {"out/app"}}}, 2);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(TextOf(refused.status()), AllOf(HasSubstr("out/app"), HasSubstr("3"), HasSubstr("2")));
+  std::filesystem::resize_file(here() / "out/app", std::uintmax_t{1} << 39);  // sparse: reading it would take long
+  EXPECT_EQ(HandOver({{.name = "app", .paths = {"out"}}}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ArtifactCourierTest, A36_AStoreThatIsRemovedMeanwhileIsMadeAnew) {
+  const ArtifactTree made = MustHandOver({{.name = "app", .paths = {"out/app"}}});
+  std::filesystem::remove_all(folder_ / "store-1");
+  EXPECT_EQ(MustHandOver({{.name = "app", .paths = {"out/app"}}}), made);
+  ASSERT_EQ(Bring({{.task = "make", .tree = made}}), absl::OkStatus());
 }
 
 TEST_F(ArtifactCourierTest, A36_DamageIsNoticedAndWhatIsDamagedHereIsFetchedAnew) {
