@@ -13,6 +13,16 @@ std::uint32_t Agent::State::StillRunning() const {
   return running;
 }
 
+// What the broker has disowned and is on its way out: it counts these no more.
+std::uint32_t Agent::State::Unwanted() const {
+  std::uint32_t unwanted = 0;
+  for (std::uint32_t index = 0; index < slots.end(); ++index) {
+    const Slot& slot = slots[index];
+    unwanted += slot.busy() && !slot.told && slot.cause == StopCause::kUnwanted;
+  }
+  return unwanted;
+}
+
 void Agent::State::BeginDrain(std::string reason, bool by_signal) {
   if (closing.on) return;
   if (!drain.on) {

@@ -36,6 +36,7 @@ struct Config {
   Duration drain_timeout = std::chrono::seconds(60);  // of a drain asked for by a signal
   std::uint32_t crash_restart_limit = 10;  // so many deaths of a slot's host in a row are said to be an error
   std::uint32_t extra_slots = 16;          // for attempts that take no cpu, beside offer.cpus slots
+  bool threads_only = false;               // all attempts run in this process, whatever their policy
   bool hosts_only = false;                 // no attempt runs in this process, whatever its policy: limits bind hosts
   bool keeps_outbox = false;               // on disk: Keep and Erase are performed
   std::vector<AttemptReport> restored;     // what an earlier process of this worker has left there, and

@@ -97,6 +97,7 @@ Start Agent::State::StartOf(std::uint32_t index, const Queued& queued) const {
 bool Agent::State::LineUp(const Queued& head) {
   if (!head.in_process || head.memory_limit > 0 || slots.Clamp(head.assignment.cpus) != 1 || Fetches(head))
     return false;
+  if (!head.secrets.empty()) return false;  // that they cannot be read is said before the end of those in front
   std::uint32_t best = slots.size();
   for (std::uint32_t index = 0; index < std::min<std::int64_t>(slots.cpus(), slots.end()); ++index) {
     const Slot& slot = slots[index];

@@ -92,7 +92,7 @@ void Agent::State::SendBeat() {
   beat.incarnation = config.incarnation;
   beat.orders_through = link.orders_through;
   beat.reports_through = outbox.newest();
-  beat.running = StillRunning();
+  beat.running = StillRunning() - Unwanted();
   beat.queued = static_cast<std::uint32_t>(backlog.size() + lanes.size());
   if (!BeatsByControlOnly()) {
     beat.number = ++life.beats;

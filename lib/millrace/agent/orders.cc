@@ -49,7 +49,7 @@ void Agent::State::Accept(const Assign& assign, Assignment&& task) {
   auto queued = std::make_unique<Queued>();
   queued->module = assign.modules[task.module].name;
   queued->timeout = policy.timeout;
-  queued->in_process = policy.isolation == Isolation::kInProcess && !config.hosts_only;
+  queued->in_process = config.threads_only || (policy.isolation == Isolation::kInProcess && !config.hosts_only);
   queued->memory_limit = policy.memory_limit;
   queued->secrets = policy.secrets;
   const auto is_ahead = [](const Need& need) { return need.ahead.valid(); };

@@ -190,6 +190,7 @@ struct Agent::State {
   void TendClosing();
   void SayGoodbye(std::string reason);
   void ExitNow(std::int32_t code, std::string reason);
+  std::uint32_t Unwanted() const;
   std::uint32_t StillRunning() const;  // without the deaf ones, which nothing but our end will end
 
   absl::Status CheckInvariants() const;

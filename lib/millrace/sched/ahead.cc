@@ -40,12 +40,14 @@ void Core::AssignAhead() {
 // True: there is more to look at once the worker has room.
 bool Core::Leads(Session& session) {
   const bool able = session.Serving() && session.solo == kNone && session.reserved_for == kNone;
-  if (!able) session.frontier.clear();
   const std::size_t target = TargetOf(session);
+  if (!able || target == 0) session.frontier.clear();
+  if (session.frontier.empty()) return false;
+  const bool has_room = session.prefetched + session.ahead.size() < target;
   // Whatever is ready and could run there has its turn first, also what can only be given to a free slot.
-  const bool others_first =
-      std::any_of(active_.begin(), active_.end(), [&session](std::uint32_t index) { return session.Serves(index); });
-  while (!session.frontier.empty() && !others_first && session.prefetched + session.ahead.size() < target) {
+  const bool others_first = has_room && std::any_of(active_.begin(), active_.end(),
+                                                    [&session](std::uint32_t index) { return session.Serves(index); });
+  while (has_room && !others_first && !session.frontier.empty() && session.prefetched + session.ahead.size() < target) {
     const TaskKey key = session.frontier.front();
     session.frontier.pop_front();
     Run* run = RunAt(key.run);
@@ -139,6 +141,11 @@ std::uint32_t Core::Fulfil(Run& run, std::uint32_t task) {
   Session& session = *sessions_[at.session];
   const Ahead ahead = session.ahead.extract(at.attempt).mapped();
   run.ahead.erase(found);
+  if (attempts_.Find(at.attempt) != kNone) {  // two workers have told the same id for what they went on with
+    session.to_cancel.push_back(at.attempt);
+    NoteOrders(session);
+    return kNone;
+  }
   Commit(TasksAssigned{
       .run = run.id, .worker = session.name, .assigned_unix_ms = 0, .first_attempt = at.attempt, .tasks = {task}});
   const std::uint32_t index = run.tasks.attempt[task];
@@ -220,9 +227,10 @@ void Core::RecantBut(Session& session, const absl::flat_hash_set<AttemptId>& hel
 // An earlier life of this broker has given it ahead, and the worker has gone on with it.
 bool Core::AdoptAhead(Session& session, const Held& held) {
   Run* run = FindRun(held.task.run);
-  if (run == nullptr || held.task.index >= run->tasks.size() || EpochOf(held.attempt.value) == config_.epoch) {
-    return false;
-  }
+  // Of an earlier life, and not said twice: the id will be an attempt's.
+  const bool plausible = held.attempt.valid() && EpochOf(held.attempt.value) < config_.epoch &&
+                         !session.ahead.contains(held.attempt) && attempts_.Find(held.attempt) == kNone;
+  if (!plausible || run == nullptr || held.task.index >= run->tasks.size()) return false;
   const std::uint32_t task = held.task.index;
   const TaskTable& tasks = run->tasks;
   if (tasks.tries[task] > 0) return false;  // it has been counted, and has ended

@@ -45,13 +45,18 @@ void SlotThread::Flush() {
   if (wake) changed_.notify_one();
 }
 
+bool SlotThread::TakeOut(AttemptId attempt) {
+  const auto at = std::find_if(line_.begin(), line_.end(),
+                               [attempt](const SlotExecute& execute) { return execute.attempt == attempt; });
+  if (at == line_.end()) return false;
+  line_.erase(at);
+  return true;
+}
+
 void SlotThread::Withdraw(AttemptId attempt) {
   Flush();
   const std::lock_guard lock(mutex_);
-  const auto at = std::find_if(line_.begin(), line_.end(),
-                               [attempt](const SlotExecute& execute) { return execute.attempt == attempt; });
-  if (at == line_.end()) return;
-  line_.erase(at);
+  if (!TakeOut(attempt)) return;
   SlotDone done;
   done.attempt = attempt;
   done.started = false;
@@ -63,6 +68,13 @@ void SlotThread::Stop(AttemptId attempt) {
   std::stop_source stop(std::nostopstate);
   {
     const std::lock_guard lock(mutex_);
+    if (TakeOut(attempt)) {  // the thread has not come to it yet
+      SlotDone done;
+      done.attempt = attempt;
+      done.outcome = Outcome::kCancelled;
+      done.failure.message = "stopped before it started";
+      return said_(std::move(done), false);
+    }
     if (running_ != attempt) return;
     stop = stop_;
   }

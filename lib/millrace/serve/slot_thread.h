@@ -39,6 +39,7 @@ class SlotThread {
 
  private:
   void Loop();
+  bool TakeOut(AttemptId attempt);  // of the line, under the lock; false: it is not there
 
   const Registry& registry_;
   const bool new_privileges_;

@@ -47,6 +47,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options, std
                                                       net::BlobAccess& blobs) {
   auto state = std::make_unique<State>();
   std::unique_ptr<OutboxThread> outbox = OpenOutbox(options);
+  options.brain.threads_only = options.in_process;  // a thread cannot be killed, which the brain has to know
   state->loop = std::make_unique<WorkerLoop>(std::move(options), std::move(link), blobs, std::move(outbox));
   state->thread = std::thread([raw = state.get()] {
     // Before the hello: what an earlier worker has left would get in the way of what now runs again.

@@ -363,6 +363,21 @@ TEST(Execution, WithLimitsForHostsNothingRunsInThisProcess) {
   EXPECT_FALSE(rig.All<Start>()[0].in_process);
 }
 
+// Whatever the policies say: nothing could be killed, and a death would be waited for that never comes.
+TEST(Execution, A04_WhereAllRunsOnThreadsADeafOneIsReportedToo) {
+  Config config = Rig::Defaults();
+  config.threads_only = true;
+  Rig rig(config);
+  rig.Attach();
+  rig.Give(rig.Work({Rig::Task(1)}, seconds(10)));
+  ASSERT_THAT(rig.All<Start>(), SizeIs(1));
+  EXPECT_TRUE(rig.All<Start>()[0].in_process);
+  rig.PassAlive(seconds(15));
+  EXPECT_THAT(rig.All<Kill>(), IsEmpty());
+  ASSERT_THAT(rig.Reports(), SizeIs(1));
+  EXPECT_EQ(rig.Reports()[0].outcome, Outcome::kTimedOut);
+}
+
 TEST(Execution, A04_AnInProcessAttemptThatDoesNotStopIsReportedAndKeepsItsSlot) {
   Rig rig;
   rig.Attach();

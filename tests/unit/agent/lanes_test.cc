@@ -75,6 +75,16 @@ TEST_F(Lane, OneThatHadToWaitForAProcessorDoesNotEndTheLiningUp) {
   EXPECT_THAT(rig.Started(), ElementsAre(3, 4, 5));
 }
 
+// One that is not there is said at once, which must not be before the end of what runs.
+TEST_F(Lane, WhatHasSecretsDoesNotLineUp) {
+  Give(2, 2);
+  Assign secret = rig.Work({Rig::Task(3)});
+  secret.policies[0].isolation = Isolation::kInProcess;
+  secret.policies[0].secrets = {{"TOKEN", "token"}};
+  rig.Give(std::move(secret));
+  EXPECT_THAT(rig.Started(), ElementsAre(2));
+}
+
 TEST_F(Lane, WhatIsIsolatedOrHasAMemoryLimitDoesNotLineUp) {
   Give(2, 2);
   rig.Give(rig.Work({Rig::Task(3)}));

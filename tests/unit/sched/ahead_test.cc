@@ -217,6 +217,30 @@ TEST_F(AheadTest, A09_ABrokerThatIsStartedAgainFindsOutWhatTheWorkerHasGoneOnWit
   EXPECT_THAT(rig_.Sent<Assign>(rig_.workers.at("w1").peer), IsEmpty());
 }
 
+// The ids become those of attempts, of which there is one each.
+TEST_F(AheadTest, A49_AnIdThatIsToldTwiceOrCannotBeIsNotTakenUp) {
+  rig_.Submit(Job().Task("a").Task("b", "a").Task("c", "a").Task("d", "a").spec);
+  const AttemptId a = Of("a");
+  const AttemptId b = Of("b");
+  rig_.Restart();
+  rig_.Clear();
+  const auto went_on = [this](AttemptId attempt, std::uint32_t index) {
+    return Held{.attempt = attempt, .state = HeldState::kRunning, .task = {.run = rig_.run, .index = index}};
+  };
+  const AttemptId future{EpochQualified(1000, 1)};
+  rig_.Join("w1", {.held = {{.attempt = a, .state = HeldState::kRunning},
+                            went_on(b, 1),
+                            went_on(b, 2),
+                            went_on({}, 3),
+                            went_on(future, 3)},
+                   .takes_ahead = true});
+  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers.at("w1").peer)->keep, ElementsAre(a, b));
+  rig_.workers.at("w1").reports = 0;
+  ReportBoth(a, b);
+  for (const char* name : {"c", "d"}) rig_.Succeed("w1", name);
+  EXPECT_EQ(rig_.Run().state, RunState::kSucceeded);
+}
+
 TEST_F(AheadTest, WhatWasCountedAndHasEndedIsNotFoundOutAgain) {
   Policy again;
   again.retries = 3;

@@ -207,6 +207,20 @@ TEST_P(SlotSetTest, TerminateAsksOneModuleToStop) {
   EXPECT_EQ(bench.AwaitDone(bench.Start(0, GetParam(), "well")).outcome, Outcome::kSucceeded);
 }
 
+// As when it comes with the order to start, or right behind it.
+TEST(SlotSetThreadTest, A20_AStopBeforeTheThreadHasComeToItIsNotLost) {
+  Bench bench;
+  const AttemptId first = bench.Start(0, Where::kThread, "wait");
+  const AttemptId second = bench.Start(0, Where::kThread, "wait");
+  bench.slots().Terminate(0, second);
+  const SlotDone done = bench.AwaitDone(second);
+  EXPECT_EQ(done.outcome, Outcome::kCancelled);
+  EXPECT_TRUE(done.started);
+  EXPECT_EQ(done.failure.message, "stopped before it started");
+  bench.slots().Terminate(0, first);
+  EXPECT_EQ(bench.AwaitDone(first).outcome, Outcome::kCancelled);
+}
+
 // A stop that comes late must not hit the attempt that runs there now.
 TEST_P(SlotSetTest, TerminateOfAnEarlierAttemptStopsNothing) {
   Bench bench;
