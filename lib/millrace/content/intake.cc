@@ -34,11 +34,13 @@ absl::StatusOr<Stored> TakeInOne(Descent& root, ContentStore& store, StampedFile
     // Not waiting for somebody who writes, should it be a pipe by now.
     MILLRACE_ASSIGN_OR_RETURN(const UniqueFd fd, OpenIn(place.directory, place.name, O_RDONLY | O_NONBLOCK, what));
     MILLRACE_ASSIGN_OR_RETURN(const FileStamp before, StampOfOpen(fd.get(), what));
-    MILLRACE_ASSIGN_OR_RETURN(const Stored stored, store.PutFile(fd.get(), pins, what));
+    auto stored = store.PutFile(fd.get(), pins, what);
+    if (absl::IsAborted(stored.status())) continue;  // it grows
+    if (!stored.ok()) return stored.status();
     MILLRACE_ASSIGN_OR_RETURN(const FileStamp after, StampOfOpen(fd.get(), what));
-    if (before != after || stored.size != after.size) continue;
+    if (before != after || stored->size != after.size) continue;
     file.stamp = after;
-    file.digest = stored.digest;
+    file.digest = stored->digest;
     return stored;
   }
   return Error(absl::StatusCode::kAborted,

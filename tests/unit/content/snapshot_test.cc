@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
@@ -207,21 +208,29 @@ TEST_F(SnapshotTest, ManyFilesByTwoThreads) {
 // sooner or later.
 TEST_F(SnapshotTest, AFileThatChangesWhileItIsReadIsNeverHalfOfEach) {
   WriteFile(source() / "a", std::string(3 * kChunkBytes, 'a'));
+  std::atomic<std::size_t> size{3 * kChunkBytes};
   std::atomic<bool> stop{false};
   std::thread writer([&] {
     for (char c = 'a'; !stop; c = c == 'z' ? 'a' : static_cast<char>(c + 1)) {
-      const std::string text(3 * kChunkBytes, c);
+      const std::string text(size, c);
       const UniqueFd fd(open((source() / "a").c_str(), O_WRONLY | O_CLOEXEC));
       EXPECT_EQ(pwrite(fd.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
     }
   });
   absl::Status status;
-  for (int i = 0; i < 1000 && status.ok(); ++i) {
+  const auto take = [&] {
     const auto snapshot = TakeSnapshot(source(), *store_);
     status = snapshot.status();
-    if (!snapshot.ok()) break;
-    EXPECT_EQ(store_->Verify(Find(snapshot->tree, "a")->digest), absl::OkStatus());
-  }
+    if (snapshot.ok()) {
+      EXPECT_EQ(store_->Verify(Find(snapshot->tree, "a")->digest), absl::OkStatus());
+    }
+  };
+  for (int i = 0; i < 100; ++i) take();
+  // Of a file that takes long to be read something changes each time, also where the writer has to wait for its turn.
+  size = std::size_t{24} << 20;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  do take();
+  while (status.ok() && std::chrono::steady_clock::now() < until);
   stop = true;
   writer.join();
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
