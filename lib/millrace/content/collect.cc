@@ -54,9 +54,16 @@ std::string WhatIsThere(Descent& root, std::string_view pattern) {
   return "; " + where + " has " + absl::StrJoin(*names, ", ") + more + meant;
 }
 
+absl::Status CheckSize(std::string_view path, std::uint64_t size, const FileLimit& limit) {
+  if (size <= limit.bytes) return absl::OkStatus();
+  return FailedPrecondition("%s has %s; files up to %s are taken (%s)", Shown(path),
+                            FormatSize(static_cast<std::int64_t>(size)),
+                            FormatSize(static_cast<std::int64_t>(limit.bytes)), limit.name);
+}
+
 class Collector {
  public:
-  explicit Collector(Descent& root) : root_(root) {}
+  Collector(Descent& root, const FileLimit& limit) : root_(root), limit_(limit) {}
 
   absl::Status Add(const Glob& glob) {
     MILLRACE_RETURN_IF_ERROR(CheckGlob(glob.pattern));
@@ -108,7 +115,7 @@ class Collector {
     return Walk(root_, options);
   }
 
-  static absl::Status CheckOne(const Glob& glob, const Found& one, std::size_t& files) {
+  absl::Status CheckOne(const Glob& glob, const Found& one, std::size_t& files) const {
     if (one.other) {
       return InvalidArgument("%s, which %s matches, is %s, which no artifact can hold", Shown(one.path),
                              Shown(glob.pattern), KindName(one.mode));
@@ -116,11 +123,7 @@ class Collector {
     if (one.error != 0) return ErrnoStatus(one.error, Shown(one.path));
     const bool is_file = one.kind == EntryKind::kFile || one.kind == EntryKind::kExecutable;
     if (is_file) ++files;
-    if (is_file && one.stamp.size > glob.max_file) {
-      return FailedPrecondition("%s has %s; files up to %s are taken (--max-payload-size of the broker)",
-                                Shown(one.path), FormatSize(static_cast<std::int64_t>(one.stamp.size)),
-                                FormatSize(static_cast<std::int64_t>(glob.max_file)));
-    }
+    if (is_file) MILLRACE_RETURN_IF_ERROR(CheckSize(one.path, one.stamp.size, limit_));
     if (is_file && one.stamp.size == 0 && glob.with_content) {
       return FailedPrecondition("%s, which %s matches, is empty, and content is demanded of it", Shown(one.path),
                                 Shown(glob.pattern));
@@ -129,6 +132,7 @@ class Collector {
   }
 
   Descent& root_;
+  const FileLimit& limit_;
   Chosen chosen_;
 };
 
@@ -145,10 +149,10 @@ absl::Status CheckGlob(std::string_view pattern) {
   return InvalidArgument("%s ends within [...] or behind a backslash", Shown(pattern));
 }
 
-absl::StatusOr<Collected> Collect(const std::filesystem::path& folder, std::span<const Glob> globs,
-                                  ContentStore& store) {
+absl::StatusOr<Collected> Collect(const std::filesystem::path& folder, std::span<const Glob> globs, ContentStore& store,
+                                  const FileLimit& limit) {
   MILLRACE_ASSIGN_OR_RETURN(Descent root, Descent::Open(folder));
-  Collector collector(root);
+  Collector collector(root, limit);
   for (const Glob& glob : globs) MILLRACE_RETURN_IF_ERROR(collector.Add(glob));
   Collected collected{.pins = store.NoPins()};
   std::vector<StampedFile> files;
@@ -169,7 +173,8 @@ absl::StatusOr<Collected> Collect(const std::filesystem::path& folder, std::span
   for (Pins& pins : intake.pins) collected.pins.Take(std::move(pins));
   for (std::size_t i = 0; i < files.size(); ++i) {
     TreeEntry& entry = collected.tree.entries[entry_of[i]];
-    entry.size = files[i].stamp.size;
+    entry.size = files[i].stamp.size;  // it may have grown since
+    MILLRACE_RETURN_IF_ERROR(CheckSize(entry.path, entry.size, limit));
     entry.digest = files[i].digest;
   }
   MILLRACE_RETURN_IF_ERROR(CheckTree(collected.tree));

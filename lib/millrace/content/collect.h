@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,9 +23,14 @@ inline constexpr std::size_t kMaxGlob = 4095;  // bytes of one
 
 struct Glob {
   std::string pattern{};
-  bool demanded = true;                 // that nothing matches is an error
-  bool with_content = false;            // that a file of it is empty, or that it has no file, is an error
-  std::uint64_t max_file = UINT64_MAX;  // bytes; that a file has more is an error, before anything of it is read
+  bool demanded = true;       // that nothing matches is an error
+  bool with_content = false;  // that a file of it is empty, or that it has no file, is an error
+};
+
+// How many bytes a file may have, and by what setting: "files up to 100 MiB are taken (NAME)".
+struct FileLimit {
+  std::uint64_t bytes = UINT64_MAX;
+  std::string_view name{};
 };
 
 struct Collected {
@@ -37,8 +43,9 @@ struct Collected {
 absl::Status CheckGlob(std::string_view pattern);
 
 // NotFound for a demanded glob that nothing matches, with the names that are nearest; FailedPrecondition for a file
-// that is empty and should not be. InvalidArgument for what no tree can hold.
-absl::StatusOr<Collected> Collect(const std::filesystem::path& folder, std::span<const Glob> globs,
-                                  ContentStore& store);
+// that is empty and should not be, or larger than it may be, of which nothing is read then. InvalidArgument for what no
+// tree can hold.
+absl::StatusOr<Collected> Collect(const std::filesystem::path& folder, std::span<const Glob> globs, ContentStore& store,
+                                  const FileLimit& limit = {});
 
 }  // namespace millrace::content

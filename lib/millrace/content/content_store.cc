@@ -173,8 +173,7 @@ absl::StatusOr<Stored> ContentStore::PutFile(int fd, Pins& pins, std::string_vie
   // Before the disk is filled with it. A file that grows is left at the size at which it was found.
   if (const auto size = static_cast<std::uint64_t>(found.st_size);
       options_.limit_bytes > 0 && size > options_.limit_bytes) {
-    return ResourceExhausted("%s has %d bytes; the store takes %d in all (--store-limit)", what, size,
-                             options_.limit_bytes);
+    return ResourceExhausted("%s has %d bytes; the store takes %d in all", what, size, options_.limit_bytes);
   }
   MILLRACE_ASSIGN_OR_RETURN(Draft draft, Begin());
   MILLRACE_ASSIGN_OR_RETURN(const Copied copied,

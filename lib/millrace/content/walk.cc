@@ -27,7 +27,10 @@ class Walker {
 
   // Of an open directory, at a path of so many parts.
   absl::Status Enter(int directory, const std::string& path, std::size_t depth) {
-    MILLRACE_ASSIGN_OR_RETURN(const auto names, NamesIn(directory, Shown(path)));
+    std::vector<std::string> names = {options_.only};
+    if (options_.only.empty() || path != options_.below) {
+      MILLRACE_ASSIGN_OR_RETURN(names, NamesIn(directory, Shown(path)));
+    }
     if (depth >= kMaxTreeDepth && !names.empty()) return CheckPath(path + "/" + names.front());
     IgnoreList list;
     if (options_.gitignore && std::binary_search(names.begin(), names.end(), kIgnoreFile)) {
@@ -35,7 +38,6 @@ class Walker {
     }
     if (ignoring_) ignored_.Enter(path, std::move(list));
     for (const std::string& name : names) {
-      if (!options_.only.empty() && path == options_.below && name != options_.only) continue;
       MILLRACE_RETURN_IF_ERROR(Visit(directory, name, path.empty() ? name : path + "/" + name, depth + 1));
     }
     if (ignoring_) ignored_.Leave();

@@ -7,7 +7,6 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_join.h"
 #include "millrace/base/fail_point.h"
-#include "millrace/base/size.h"
 #include "millrace/base/status.h"
 #include "millrace/content/bundle.h"
 #include "millrace/content/collect.h"
@@ -61,7 +60,7 @@ absl::StatusOr<ArtifactTree> ArtifactCourier::HandOver(const Making& making, con
   const ArtifactTree described = content::DescribeBundle(bundle, manifest);
   MILLRACE_RETURN_IF_ERROR(store->Put(manifest, pins).status());
   if (blobs_.keeps_artifacts()) {
-    MILLRACE_RETURN_IF_ERROR(SendAll(bundle, making, *store, store_blob));
+    MILLRACE_RETURN_IF_ERROR(SendAll(bundle, *store, store_blob));
     MILLRACE_RETURN_IF_ERROR(store_blob(described.digest, Bytes(manifest)));
     FailPoint("artifacts.handed-over");
   } else {
@@ -72,15 +71,16 @@ absl::StatusOr<ArtifactTree> ArtifactCourier::HandOver(const Making& making, con
 
 absl::StatusOr<content::Tree> ArtifactCourier::TakeIn(const Making& making, content::ContentStore& store,
                                                       content::Pins& pins) {
+  content::FileLimit limit;
+  if (blobs_.keeps_artifacts()) limit = {making.max_file, "--max-payload-size of the broker"};
   std::vector<content::NamedTree> artifacts;
   for (const Produce& produce : making.produces) {
     const std::string what = "artifact '" + produce.name + "'";
     std::vector<content::Glob> globs;
     for (const std::string& path : produce.paths) {
       globs.push_back({.pattern = path, .demanded = !produce.may_be_empty});
-      if (blobs_.keeps_artifacts()) globs.back().max_file = making.max_file;
     }
-    auto collected = content::Collect(making.work_dir, globs, store);
+    auto collected = content::Collect(making.work_dir, globs, store, limit);
     if (!collected.ok()) return Annotate(collected.status(), what);
     if (absl::Status status = CheckContent(produce, collected->tree); !status.ok()) return Annotate(status, what);
     pins.Take(std::move(collected->pins));
@@ -89,14 +89,8 @@ absl::StatusOr<content::Tree> ArtifactCourier::TakeIn(const Making& making, cont
   return content::Bundle(std::move(artifacts));
 }
 
-absl::Status ArtifactCourier::SendAll(const content::Tree& bundle, const Making& making, content::ContentStore& store,
+absl::Status ArtifactCourier::SendAll(const content::Tree& bundle, content::ContentStore& store,
                                       const StoreBlob& store_blob) {
-  for (const content::TreeEntry& entry : bundle.entries) {
-    if (!entry.is_file() || entry.size <= making.max_file) continue;
-    return FailedPrecondition("artifact %s has %s; files up to %s are taken (--max-payload-size of the broker)",
-                              content::Shown(entry.path), FormatSize(static_cast<std::int64_t>(entry.size)),
-                              FormatSize(static_cast<std::int64_t>(making.max_file)));
-  }
   for (const content::Blob& blob : BlobsOf(bundle)) {
     if (blob.size == 0) continue;
     if (stopping_) return Error(absl::StatusCode::kCancelled, "the worker stops");

@@ -54,8 +54,7 @@ class ArtifactCourier {
  private:
   absl::StatusOr<content::ContentStore*> Open();
   absl::StatusOr<content::Tree> TakeIn(const Making& making, content::ContentStore& store, content::Pins& pins);
-  absl::Status SendAll(const content::Tree& bundle, const Making& making, content::ContentStore& store,
-                       const StoreBlob& store_blob);
+  absl::Status SendAll(const content::Tree& bundle, content::ContentStore& store, const StoreBlob& store_blob);
   absl::StatusOr<content::Tree> Wanted(std::span<const agent::Consumed> consumed, content::ContentStore& store,
                                        content::Pins& pins);
   absl::Status FetchMissing(std::span<const content::Blob> blobs, content::ContentStore& store, content::Pins& pins);

@@ -49,7 +49,7 @@ TEST(CommandModuleTest, A04_AResultThatIsNoJsonFailsTheTask) {
   EXPECT_THAT(ran.done.failure.message, HasSubstr("$MILLRACE_OUTPUT is no JSON"));
 }
 
-TEST(CommandModuleTest, AFolderWhereTheResultShouldBeFailsTheTask) {
+TEST(CommandModuleTest, A04_AFolderWhereTheResultShouldBeFailsTheTask) {
   const Ran ran = RunIt(Command{.shell = "mkdir $MILLRACE_OUTPUT"});
   EXPECT_EQ(ran.done.outcome, Outcome::kFailed);
   EXPECT_THAT(ran.done.failure.message, HasSubstr("$MILLRACE_OUTPUT cannot be read: is it a folder?"));
