@@ -141,11 +141,7 @@ std::uint32_t Core::Fulfil(Run& run, std::uint32_t task) {
   Session& session = *sessions_[at.session];
   const Ahead ahead = session.ahead.extract(at.attempt).mapped();
   run.ahead.erase(found);
-  if (attempts_.Find(at.attempt) != kNone) {  // two workers have told the same id for what they went on with
-    session.to_cancel.push_back(at.attempt);
-    NoteOrders(session);
-    return kNone;
-  }
+  adopted_.erase(at.attempt);
   Commit(TasksAssigned{
       .run = run.id, .worker = session.name, .assigned_unix_ms = 0, .first_attempt = at.attempt, .tasks = {task}});
   const std::uint32_t index = run.tasks.attempt[task];
@@ -185,6 +181,7 @@ void Core::Recant(Run& run, std::uint32_t task) {
     run.ahead.erase(found);
     Session& session = *sessions_[at.session];
     const Ahead ahead = session.ahead.extract(at.attempt).mapped();
+    adopted_.erase(at.attempt);
     if (ahead.order == kUnsent) {
       std::erase(session.to_assign_ahead, at.attempt);
     } else {
@@ -227,9 +224,9 @@ void Core::RecantBut(Session& session, const absl::flat_hash_set<AttemptId>& hel
 // An earlier life of this broker has given it ahead, and the worker has gone on with it.
 bool Core::AdoptAhead(Session& session, const Held& held) {
   Run* run = FindRun(held.task.run);
-  // Of an earlier life, and not said twice: the id will be an attempt's.
+  // Of an earlier life, and told once: the id will be an attempt's.
   const bool plausible = held.attempt.valid() && EpochOf(held.attempt.value) < config_.epoch &&
-                         !session.ahead.contains(held.attempt) && attempts_.Find(held.attempt) == kNone;
+                         !adopted_.contains(held.attempt) && attempts_.Find(held.attempt) == kNone;
   if (!plausible || run == nullptr || held.task.index >= run->tasks.size()) return false;
   const std::uint32_t task = held.task.index;
   const TaskTable& tasks = run->tasks;
@@ -243,9 +240,13 @@ bool Core::AdoptAhead(Session& session, const Held& held) {
     const bool good = tasks.phase[need.task] == Phase::kEnded && IsGood(tasks.outcome[need.task]);
     if (!good && !AttemptAt(session, *run, need.task).valid()) return false;
   }
+  adopted_.insert(held.attempt);
   run->ahead[task] = {.session = session.index, .attempt = held.attempt};
   session.ahead[held.attempt] = {.task = {.run = run->slot, .task = task}, .order = 0, .since = now_};
-  if (ready) Fulfil(*run, task);
+  if (ready) {
+    run->tasks.Set(task, TaskFlag::kEntryLeft);
+    Fulfil(*run, task);
+  }
   return true;
 }
 

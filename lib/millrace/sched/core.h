@@ -357,8 +357,10 @@ class Core {
   std::vector<std::uint32_t> touched_;  // sessions whose keys are out of date
   std::vector<std::uint32_t> with_orders_;
   std::vector<std::uint32_t> leading_;  // sessions with a frontier
-  std::uint32_t reserved_ = 0;          // workers being emptied for a suspect
-  std::uint64_t waiting_ = 0;           // prefetched attempts not asked back
+  // Given ahead in an earlier life, as workers have told, and no attempts yet: an id is that of one of them only.
+  absl::flat_hash_set<AttemptId> adopted_;
+  std::uint32_t reserved_ = 0;  // workers being emptied for a suspect
+  std::uint64_t waiting_ = 0;   // prefetched attempts not asked back
   bool rebalance_ = false;
 
   Timers timers_;

@@ -95,14 +95,17 @@ absl::Status Core::CheckAhead() const {
     }
   }
   std::size_t taken = 0;
+  std::size_t adopted = 0;
   for (const auto& session : sessions_) {
     if (session == nullptr) continue;
     taken += session->ahead.size();
+    for (const auto& [id, ahead] : session->ahead) adopted += adopted_.contains(id);
     if (!session->to_assign_ahead.empty()) return Internal("%s: what is given ahead was not sent", session->name);
     if (!session->frontier.empty() && std::count(leading_.begin(), leading_.end(), session->index) != 1) {
       return Internal("%s: nobody looks at its frontier", session->name);
     }
   }
+  if (adopted != adopted_.size()) return Internal("%d are taken up, of %d", adopted, adopted_.size());
   if (given != taken) return Internal("%d tasks are given ahead, workers have %d", given, taken);
   return absl::OkStatus();
 }

@@ -80,6 +80,10 @@ void Core::Look(Run& run, std::uint32_t task) {
 void Core::Enqueue(Run& run, std::uint32_t task) {
   TaskTable& tasks = run.tasks;
   std::uint32_t index = run.ClassOf(task);
+  if (tasks.Has(task, TaskFlag::kEntryLeft)) {  // which would count again, beside the new one
+    tasks.Set(task, TaskFlag::kEntryLeft, false);
+    classes_[index].queue.Sweep([this, index](const ReadyEntry& entry) { return IsQueuedIn(entry.key, index); });
+  }
   const bool solo = tasks.Has(task, TaskFlag::kSuspect);
   if (solo) {
     if (classes_[index].solo_twin == kNone) {

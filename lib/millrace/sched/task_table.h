@@ -45,6 +45,8 @@ struct TaskFlag {
   static constexpr std::uint8_t kRecallOver = 8;  // the cache has been asked, or is not to be
   static constexpr std::uint8_t kIgnored = 16;    // failed, and its policy ignores that
   static constexpr std::uint8_t kInSolo = 32;     // queued in the solo twin of its class
+  static constexpr std::uint8_t kEntryLeft =
+      64;  // it left the queue of its class without its entry, which may be there
 };
 
 // Every column begins as zeros, so that a task that nothing has happened to yet takes no memory here.

@@ -11,8 +11,6 @@
 namespace millrace::serve {
 namespace {
 
-constexpr char kStopped[] = "stopped before it started";
-
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr std::uint64_t kFrameSlack = 16u << 20;  // bytes around the payloads of one attempt: output, names, failures
 
@@ -188,12 +186,11 @@ void WorkerLoop::CollectMover() {
     const AttemptId attempt = fetched.start.execute.attempt;
     const auto waiting = fetching_.find(slot);
     if (waiting == fetching_.end() || waiting->second.attempt != attempt) continue;  // given up, others run there now
-    const Fetching before = std::move(fetching_.extract(waiting).mapped());
-    if (before.killed) events_.push_back(agent::SlotDied{slot, 0, SIGKILL});
-    if (before.stopped && !before.killed) {
-      events_.push_back(NotStarted(slot, attempt, Outcome::kCancelled, kStopped));
+    const Fetching::Fate fate = fetching_.extract(waiting).mapped().fate;
+    if (fate != Fetching::Fate::kWanted) {
+      if (fate != Fetching::Fate::kToldOver) TellOver(slot, attempt, fate == Fetching::Fate::kKilled);
+      continue;
     }
-    if (before.given_up || before.killed || before.stopped) continue;
     if (fetched.status.ok()) {
       slots_.Start(std::move(fetched.start));
       continue;
@@ -254,19 +251,27 @@ void WorkerLoop::Begin(agent::Start&& start) {
 bool WorkerLoop::StopFetching(std::uint32_t slot, bool kill) {
   const auto waiting = fetching_.find(slot);
   if (waiting == fetching_.end()) return false;
+  using Fate = Fetching::Fate;
   Fetching& fetching = waiting->second;
-  if (!fetching.given_up && !fetching.stage->GiveUp()) {
+  if (fetching.fate == Fate::kToldOver) {
+    if (kill) TellOver(slot, fetching.attempt, true);
+  } else if (fetching.stage->GiveUp()) {
+    TellOver(slot, fetching.attempt, kill);
+    fetching.fate = Fate::kToldOver;
+  } else if (fetching.fate != Fate::kKilled) {
     // Its artifacts are being put into the work directory, where the next one must not meet them half there.
-    (kill ? fetching.killed : fetching.stopped) = true;
-    return true;
+    fetching.fate = kill ? Fate::kKilled : Fate::kStopped;
   }
-  if (kill) {
-    events_.push_back(agent::SlotDied{slot, 0, SIGKILL});  // what the agent waits for after a Kill
-  } else if (!fetching.given_up) {
-    events_.push_back(NotStarted(slot, fetching.attempt, Outcome::kCancelled, kStopped));
-  }
-  fetching.given_up = true;
   return true;
+}
+
+// That what was being fetched for will not run: in the words that the agent waits for.
+void WorkerLoop::TellOver(std::uint32_t slot, AttemptId attempt, bool killed) {
+  if (killed) {
+    events_.push_back(agent::SlotDied{slot, 0, SIGKILL});
+  } else {
+    events_.push_back(NotStarted(slot, attempt, Outcome::kCancelled, "stopped before it started"));
+  }
 }
 
 void WorkerLoop::Wait() {

@@ -2,6 +2,7 @@
 // The worker's one thread: takes what the link and the slots have to say, steps the agent, performs what it asks for.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,7 @@ class WorkerLoop {
   void Begin(agent::Start&& start);
   // False when no payloads are being fetched for this slot.
   bool StopFetching(std::uint32_t slot, bool kill);
+  void TellOver(std::uint32_t slot, AttemptId attempt, bool killed);
   void Wait();
 
   WorkerOptions options_;
@@ -57,9 +59,8 @@ class WorkerLoop {
   struct Fetching {
     AttemptId attempt;
     std::shared_ptr<Mover::Stage> stage;
-    bool given_up = false;  // the agent has been told of its end
-    bool stopped = false;   // ... and is when what is being placed is there
-    bool killed = false;
+    enum class Fate : std::uint8_t { kWanted, kToldOver, kStopped, kKilled };  // the last two: told once all is placed
+    Fate fate = Fate::kWanted;
   };
   std::map<std::uint32_t, Fetching> fetching_;
   // By slot, the attempts that have ended and whose results are being stored; and what the agent is told after that.

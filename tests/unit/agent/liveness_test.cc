@@ -154,6 +154,23 @@ TEST(Liveness, A10_AWorkerThatStoodStillAsksBeforeItSpeaks) {
   EXPECT_EQ(rig.Reports()[0].kind, ReportKind::kReturned) << "without its content";
 }
 
+// The broker counts it no more; a difference would be cleared up by one hello after the other.
+TEST(Liveness, ABeatDoesNotCountWhatTheBrokerHasDisowned) {
+  Rig rig;
+  rig.Attach();
+  rig.GiveTask(1);
+  rig.PassAlive(seconds(7));
+  ASSERT_THAT(rig.Published<Beat>(), Not(IsEmpty()));
+  EXPECT_EQ(rig.Published<Beat>().back().running, 1u);
+  Welcome welcome = rig.Terms(2);
+  welcome.drop = {AttemptId{1}};
+  rig.Greet(welcome);
+  rig.Clear();
+  rig.PassAlive(seconds(7));
+  ASSERT_THAT(rig.Published<Beat>(), Not(IsEmpty()));
+  EXPECT_EQ(rig.Published<Beat>().back().running, 0u) << "though it has not ended yet";
+}
+
 TEST(Liveness, APauseWithinTheLeaseIsNothing) {
   Rig rig;
   rig.Attach();

@@ -241,6 +241,56 @@ TEST_F(AheadTest, A49_AnIdThatIsToldTwiceOrCannotBeIsNotTakenUp) {
   EXPECT_EQ(rig_.Run().state, RunState::kSucceeded);
 }
 
+TEST_F(AheadTest, A49_AnIdThatTwoWorkersTellIsTheAttemptOfTheFirst) {
+  rig_.Join("w2", {.cpus = 1, .takes_ahead = true});
+  rig_.Submit(Job().Task("a").Task("b", "a").Task("c").Task("d", "c").spec);
+  const AttemptId a = Of("a");
+  const AttemptId b = Of("b");
+  const AttemptId c = Of("c", "w2");
+  rig_.Restart();
+  rig_.Clear();
+  const auto went_on = [&](std::uint32_t index) {
+    return Held{.attempt = b, .state = HeldState::kRunning, .task = {.run = rig_.run, .index = index}};
+  };
+  rig_.Join("w1", {.held = {{.attempt = a, .state = HeldState::kFinished}, went_on(1)}, .takes_ahead = true});
+  rig_.Join("w2", {.held = {{.attempt = c, .state = HeldState::kFinished}, went_on(3)}, .takes_ahead = true});
+  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers.at("w1").peer)->keep, ElementsAre(a, b));
+  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers.at("w2").peer)->keep, ElementsAre(c));
+  EXPECT_THAT(rig_.Last<Welcome>(rig_.workers.at("w2").peer)->drop, ElementsAre(b));
+  for (const char* name : {"w1", "w2"}) rig_.workers.at(name).reports = 0;
+  ReportBoth(a, b);
+  rig_.Report_("w2", Success(c, "c"));
+  rig_.Succeed("w1", "d");
+  EXPECT_EQ(rig_.Run().state, RunState::kSucceeded);
+}
+
+// The end of a is on disk, and that b followed from it is not: b is queued, and then found out. It leaves the queue
+// from the middle.
+TEST_F(AheadTest, A09_WhatWasFoundOutInTheQueueAndComesBackStandsThereOnce) {
+  rig_.Submit(Job().Task("a").Task("b", "a").spec);
+  const AttemptId b = Of("b");
+  const RunId run = rig_.run;
+  rig_.Succeed("w1", "a");
+  rig_.journal.pop_back();
+  rig_.Restart();
+  Policy first;
+  first.priority = 1;
+  rig_.Submit(Job().Task("e", "", first).Task("f", "", first).Task("g", "", first).spec, 7);
+  rig_.Join("w1", {.cpus = 1,
+                   .held = {{.attempt = b, .state = HeldState::kRunning, .task = {.run = run, .index = 1}}},
+                   .takes_ahead = true});
+  ASSERT_THAT(rig_.Last<Welcome>(rig_.workers.at("w1").peer)->keep, ElementsAre(b));
+  rig_.workers.at("w1").reports = 0;
+  AttemptReport returned;
+  returned.attempt = b;
+  returned.kind = ReportKind::kReturned;
+  rig_.Report_("w1", returned);
+  rig_.AdvanceBeating(seconds(1));  // it does not come back at once
+  for (const char* name : {"e", "f", "g", "b"}) rig_.Succeed("w1", name);
+  rig_.run = run;
+  EXPECT_EQ(rig_.Run().state, RunState::kSucceeded);
+}
+
 TEST_F(AheadTest, WhatWasCountedAndHasEndedIsNotFoundOutAgain) {
   Policy again;
   again.retries = 3;

@@ -5,11 +5,13 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "millrace/content/bundle.h"
 #include "millrace/content/tree.h"
+#include "millrace/serve/artifact_blobs.h"
 #include "tests/unit/serve/support.h"
 
 namespace millrace::serve {
@@ -120,6 +122,18 @@ TEST_F(ArtifactCourierTest, A36_AFileOverTheBrokersLimitIsRefusedWithBoth) {
   EXPECT_THAT(TextOf(refused.status()), AllOf(HasSubstr("out/app"), HasSubstr("3"), HasSubstr("2")));
   std::filesystem::resize_file(here() / "out/app", std::uintmax_t{1} << 39);  // sparse: reading it would take long
   EXPECT_EQ(HandOver({{.name = "app", .paths = {"out"}}}).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// So that nothing is tidied away for it.
+TEST_F(ArtifactCourierTest, A36_WhatCannotBeReadForNowIsToldApartFromWhatIsGone) {
+  const store::BlobStore blobs = *store::BlobStore::Open(folder_ / "blobs");
+  const ArtifactTree gone{.digest = Sha256("gone"), .size = 4};
+  std::set<Digest> named;
+  EXPECT_TRUE(NameArtifacts(blobs, gone, named));
+  const std::string hex = gone.digest.Hex();
+  std::filesystem::create_directories(folder_ / "blobs" / hex.substr(0, 2) / hex);  // no file can be read there
+  EXPECT_FALSE(NameArtifacts(blobs, gone, named));
+  EXPECT_TRUE(named.empty());
 }
 
 TEST_F(ArtifactCourierTest, A36_AStoreThatIsRemovedMeanwhileIsMadeAnew) {

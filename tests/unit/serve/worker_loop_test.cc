@@ -3,7 +3,12 @@
 // attempt ends in one report.
 #include "millrace/serve/worker_loop.h"
 
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+
 #include "gmock/gmock.h"
+#include "millrace/serve/artifact_courier.h"
 #include "millrace/wire/lz4.h"
 #include "tests/unit/serve/worker_rig.h"
 
@@ -97,6 +102,35 @@ TEST(WorkerLoopTest, A20_ACancelDoesNotWaitForAFetch) {
   const AttemptReport last = rig.AwaitReport(rig.AssignSum({WorkerRig::ElsewhereAt(2, other)}));
   ASSERT_EQ(last.outcome, Outcome::kSucceeded) << last.failure.message;
   EXPECT_EQ(NumberIn(last), 400'000);
+}
+
+// What comes of a fetch that was given up does not get into the work directory, where others are at work by then.
+TEST(WorkerLoopTest, A20_A36_WhatIsCancelledWhileItsArtifactsAreFetchedPlacesNone) {
+  WorkerRig rig({.cpus = 1});
+  rig.Attach();
+  const TemporaryDirectory elsewhere;
+  std::filesystem::create_directories(elsewhere / "made/out");
+  std::ofstream(elsewhere / "made/out/app") << "elf";
+  const std::atomic<bool> stopping = false;
+  ArtifactCourier maker({elsewhere / "store", std::uint64_t{1} << 30}, rig.blobs(), stopping);
+  const auto made = maker.HandOver(
+      {.produces = {{.name = "app", .paths = {"out/app"}}}, .work_dir = elsewhere / "made", .max_file = 1000},
+      [&](const Digest& digest, const Bytes& bytes) { return rig.blobs().Store(digest, bytes); });
+  ASSERT_TRUE(made.ok()) << made.status();
+  const std::filesystem::path app = rig.work_dir() / "out/app";
+  rig.blobs().SetClosed(true);
+  const AttemptId fetching = rig.AssignConsumer(*made);
+  ASSERT_TRUE(Eventually([&] { return rig.blobs().fetches() == 1; }));
+  rig.CancelAttempt(fetching);
+  EXPECT_EQ(rig.AwaitReport(fetching).outcome, Outcome::kCancelled);
+  rig.blobs().SetClosed(false);
+  const Bytes packed = PackedResult(300'000);
+  rig.blobs().Put(Sha256(packed.view()), packed);
+  // Fetched after it, by the same thread.
+  ASSERT_EQ(rig.AwaitReport(rig.AssignSum({WorkerRig::ElsewhereAt(2, packed)})).outcome, Outcome::kSucceeded);
+  EXPECT_FALSE(std::filesystem::exists(app));
+  ASSERT_EQ(rig.AwaitReport(rig.AssignConsumer(*made)).outcome, Outcome::kSucceeded);
+  EXPECT_TRUE(std::filesystem::exists(app));
 }
 
 // Stopped at once, also when the grace is over long before the fetch.

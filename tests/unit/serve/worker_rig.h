@@ -38,6 +38,7 @@ class WorkerRig {
     worker.host_args = {kModuleHostWord};
     worker.in_process = options.in_process;
     worker.state_dir = options.state_dir;
+    worker.store = {.folder = folder_ / "store", .limit_bytes = std::uint64_t{1} << 30};
     auto started = Worker::Start(std::move(worker), hub_.Connect(), blobs_);
     EXPECT_TRUE(started.ok()) << started.status();
     worker_ = *std::move(started);
@@ -113,6 +114,19 @@ class WorkerRig {
     for (const Datum& datum : data) task.needs.push_back({datum.task.index, 0});
     return Assign(std::move(task), "sum", std::move(data));
   }
+  // Of `play`, with the artifacts of another task in its work directory.
+  AttemptId AssignConsumer(const ArtifactTree& artifacts) {
+    Datum datum;
+    datum.task = {RunId{1}, 1};
+    datum.name = "make";
+    datum.module = "play";
+    datum.outcome = Outcome::kSucceeded;
+    datum.artifacts = artifacts;
+    Assignment task;
+    task.inputs.bytes = PlayInputs("well", 0);
+    task.needs.push_back({1, -1});
+    return Assign(std::move(task), "play", {datum}, {{.from = "make"}});
+  }
   // A result of `play` that is known by its digest.
   static Datum ElsewhereAt(std::uint32_t index, const Bytes& packed) {
     Datum datum;
@@ -132,6 +146,7 @@ class WorkerRig {
     Say(std::move(cancel));
   }
 
+  std::filesystem::path work_dir() const { return folder_.path(); }
   FakeBlobs& blobs() { return blobs_; }
   Worker& worker() { return *worker_; }
   void DropWorker() { worker_.reset(); }
@@ -140,12 +155,14 @@ class WorkerRig {
   static constexpr SessionId kSession{EpochQualified(1, 1)};
 
  private:
-  AttemptId Assign(Assignment task, const std::string& module, std::vector<Datum> data) {
+  AttemptId Assign(Assignment task, const std::string& module, std::vector<Datum> data,
+                   std::vector<Consume> consumes = {}) {
     millrace::Assign assign;
     assign.session = kSession;
     assign.number = ++orders_;
     assign.modules.push_back({module, 0, ""});
     assign.policies.push_back({.timeout = std::chrono::minutes(10)});
+    assign.policies.back().consumes = std::move(consumes);
     assign.data = std::move(data);
     task.attempt = AttemptId{EpochQualified(1, ++last_attempt_)};
     task.task = {RunId{1}, 1000 + last_attempt_};
